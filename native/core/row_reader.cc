@@ -1,0 +1,231 @@
+#include "row_reader.h"
+
+#include <vips/vips.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "failure.h"
+#include "file.h"
+#include "options.h"
+
+namespace pyramidion {
+
+namespace {
+
+int colours_of(ColourSpace space) { return space == ColourSpace::gray ? 1 : space == ColourSpace::rgb ? 3 : 4; }
+
+// Conversions without profiles, on 0 … 1: the specification's naive formulas.
+void convert_naive(ColourSpace from, ColourSpace to, const float* in, float* out) {
+  float rgb[3];
+  switch (from) {
+    case ColourSpace::gray: rgb[0] = rgb[1] = rgb[2] = in[0]; break;
+    case ColourSpace::rgb: std::copy_n(in, 3, rgb); break;
+    case ColourSpace::cmyk:
+      for (int c = 0; c < 3; ++c) rgb[c] = (1 - in[c]) * (1 - in[3]);
+      break;
+  }
+  switch (to) {
+    case ColourSpace::gray:
+      out[0] = from == ColourSpace::gray ? in[0] : 0.299F * rgb[0] + 0.587F * rgb[1] + 0.114F * rgb[2];
+      break;
+    case ColourSpace::rgb: std::copy_n(rgb, 3, out); break;
+    case ColourSpace::cmyk: {
+      const float lightest = std::max({rgb[0], rgb[1], rgb[2]});
+      for (int c = 0; c < 3; ++c) out[c] = lightest > 0 ? (lightest - rgb[c]) / lightest : 0;
+      out[3] = 1 - lightest;
+      break;
+    }
+  }
+}
+
+struct RowShape {
+  ColourSpace from, to;
+  bool from_alpha;
+  Alpha to_alpha;
+};
+
+// One row from the image's samples to the pyramid's: widened, converted without profiles, alpha added, dropped or
+// multiplied in.
+template <typename In, typename Out>
+void convert_row(const RowShape& shape, const In* in, Out* out, int width) {
+  constexpr float in_top = sizeof(In) == 1 ? 255.0F : 65535.0F;
+  constexpr float out_top = sizeof(Out) == 1 ? 255.0F : 65535.0F;
+  const int in_colours = colours_of(shape.from), out_colours = colours_of(shape.to);
+  for (int x = 0; x < width; ++x) {
+    float from[4], to[4];
+    for (int c = 0; c < in_colours; ++c) from[c] = static_cast<float>(in[c]) / in_top;
+    const float alpha = shape.from_alpha ? static_cast<float>(in[in_colours]) / in_top : 1.0F;
+    in += in_colours + (shape.from_alpha ? 1 : 0);
+    if (shape.from == shape.to)
+      std::copy_n(from, in_colours, to);
+    else
+      convert_naive(shape.from, shape.to, from, to);
+    const float scale = shape.to_alpha == Alpha::associated ? alpha * out_top : out_top;
+    for (int c = 0; c < out_colours; ++c) *out++ = static_cast<Out>(to[c] * scale + 0.5F);
+    if (shape.to_alpha != Alpha::none) *out++ = static_cast<Out>(alpha * out_top + 0.5F);
+  }
+}
+
+// A file that lives until the end of a scope.
+class ScratchFile {
+ public:
+  ScratchFile(const std::string& path, const Bytes& bytes) : file_(path) { file_.write_at(bytes.data, bytes.size, 0); }
+
+ private:
+  OutputFile file_;
+};
+
+}  // namespace
+
+RowReader::RowReader(const Source& source, const BuildJob& job, const std::string& scratch)
+    : source_(source), target_(job.pixels), image_(open_image(source, job.format, job.page)) {
+  to_known_space(job.pixels.bits);
+  keep_bands();
+  to_integer();
+  if (job.colour.active) apply_colour(job.colour, scratch);
+  if (target_.bits == 8 && image_->BandFmt == VIPS_FORMAT_USHORT) {
+    VipsImage* next = nullptr;
+    const int status = vips_cast(image_.get(), &next, VIPS_FORMAT_UCHAR, "shift", TRUE, nullptr);
+    replace(next, status, "UNSUPPORTED_IMAGE");
+  }
+  region_ = vips_region_new(image_.get());
+}
+
+RowReader::~RowReader() { g_object_unref(region_); }
+
+void RowReader::replace(VipsImage* next, int status, const char* code) {
+  if (status != 0) source_.fail("open", code, "the pixels cannot be brought to the pixel type asked for");
+  image_.reset(next);
+}
+
+// Gray, RGB or CMYK: what is in another space is brought to sRGB by libvips.
+void RowReader::to_known_space(int bits) {
+  switch (image_->Type) {
+    case VIPS_INTERPRETATION_CMYK:
+      if (image_->Bands < 4) break;
+      space_ = ColourSpace::cmyk;
+      return;
+    case VIPS_INTERPRETATION_LAB:
+    case VIPS_INTERPRETATION_LABQ:
+    case VIPS_INTERPRETATION_LABS:
+    case VIPS_INTERPRETATION_XYZ:
+    case VIPS_INTERPRETATION_YXY:
+    case VIPS_INTERPRETATION_LCH:
+    case VIPS_INTERPRETATION_CMC:
+    case VIPS_INTERPRETATION_HSV:
+    case VIPS_INTERPRETATION_scRGB: {
+      if (image_->Bands < 3) break;
+      VipsImage* next = nullptr;
+      const auto to = bits == 16 ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB;
+      const int status = vips_colourspace(image_.get(), &next, to, nullptr);
+      replace(next, status, "UNSUPPORTED_IMAGE");
+      space_ = ColourSpace::rgb;
+      return;
+    }
+    default: break;
+  }
+  space_ = image_->Bands < 3 ? ColourSpace::gray : ColourSpace::rgb;
+}
+
+// The colours and, when it is wanted and there, the first extra band; other extra bands are dropped.
+void RowReader::keep_bands() {
+  const int colours = colours_of(space_);
+  alpha_ = target_.alpha != Alpha::none && image_->Bands > colours;
+  const int kept = colours + (alpha_ ? 1 : 0);
+  if (image_->Bands == kept) return;
+  VipsImage* next = nullptr;
+  const int status = vips_extract_band(image_.get(), &next, 0, "n", kept, nullptr);
+  replace(next, status, "UNSUPPORTED_IMAGE");
+}
+
+// 8 or 16 bits, unsigned. Integers of 32 bits keep their upper half; signed and float samples are clipped.
+void RowReader::to_integer() {
+  VipsBandFormat to = VIPS_FORMAT_UCHAR;
+  bool shift = false;
+  switch (image_->BandFmt) {
+    case VIPS_FORMAT_UCHAR:
+    case VIPS_FORMAT_USHORT: return;
+    case VIPS_FORMAT_CHAR: break;
+    case VIPS_FORMAT_SHORT: to = VIPS_FORMAT_USHORT; break;
+    case VIPS_FORMAT_UINT:
+    case VIPS_FORMAT_INT:
+      to = VIPS_FORMAT_USHORT;
+      shift = true;
+      break;
+    case VIPS_FORMAT_FLOAT:
+    case VIPS_FORMAT_DOUBLE: break;
+    default: source_.fail("open", "UNSUPPORTED_IMAGE", "complex samples are not supported");
+  }
+  VipsImage* next = nullptr;
+  const int status = vips_cast(image_.get(), &next, to, "shift", shift ? TRUE : FALSE, nullptr);
+  replace(next, status, "UNSUPPORTED_IMAGE");
+}
+
+void RowReader::apply_colour(const ColourJob& colour, const std::string& scratch) {
+  Image alpha;
+  if (alpha_) {
+    VipsImage* band = nullptr;
+    if (vips_extract_band(image_.get(), &band, colours_of(space_), nullptr) != 0) replace(nullptr, -1, "INTERNAL");
+    alpha.reset(band);
+    VipsImage* rest = nullptr;
+    const int status = vips_extract_band(image_.get(), &rest, 0, "n", colours_of(space_), nullptr);
+    replace(rest, status, "INTERNAL");
+  }
+  VipsImage* copy = nullptr;
+  const int status = vips_copy(image_.get(), &copy, nullptr);
+  replace(copy, status, "INTERNAL");
+  vips_image_set_blob_copy(image_.get(), VIPS_META_ICC_NAME, colour.input_profile.data, colour.input_profile.size);
+
+  static const char* const intents[] = {"perceptual", "relative", "saturation", "absolute"};
+  Operation transform("icc_transform");
+  transform.set_object("in", image_.get())
+      .set("embedded", true)
+      .set("depth", image_->BandFmt == VIPS_FORMAT_USHORT || target_.bits == 16 ? 16 : 8)
+      .set_enum("intent", intents[static_cast<int>(colour.intent)])
+      .set("black-point-compensation", colour.black_point_compensation && colour.intent != Intent::absolute);
+  // An empty profile stands for libvips' own sRGB.
+  std::unique_ptr<ScratchFile> file;
+  if (colour.output_profile.size > 0) file = std::make_unique<ScratchFile>(scratch, colour.output_profile);
+  transform.set_text("output-profile", file ? scratch : std::string("srgb"));
+  if (!transform.build()) source_.fail("colour", "PROFILE_INVALID", "no colour transform can be made of the profiles");
+  image_.reset(transform.image("out"));
+  space_ = image_->Bands == 1 ? ColourSpace::gray : image_->Bands == 3 ? ColourSpace::rgb : ColourSpace::cmyk;
+  if (!alpha) return;
+
+  if (alpha->BandFmt != image_->BandFmt) {
+    VipsImage* cast = nullptr;
+    const int done = vips_cast(alpha.get(), &cast, image_->BandFmt, "shift", TRUE, nullptr);
+    if (done != 0) replace(nullptr, done, "INTERNAL");
+    alpha.reset(cast);
+  }
+  VipsImage* parts[2] = {image_.get(), alpha.get()};
+  VipsImage* joined = nullptr;
+  const int done = vips_bandjoin(parts, &joined, 2, nullptr);
+  replace(joined, done, "INTERNAL");
+}
+
+void RowReader::read(int y, int count, uint8_t* out) {
+  const VipsRect area{0, y, width(), count};
+  if (vips_region_prepare(region_, &area) != 0)
+    source_.fail("decode", "CORRUPT_IMAGE",
+                 "the image is damaged or cut short at or after row " + std::to_string(y));
+  const bool wide = image_->BandFmt == VIPS_FORMAT_USHORT;
+  const RowShape shape{space_, target_.space, alpha_, target_.alpha};
+  const bool same = shape.from == shape.to && wide == (target_.bits == 16) &&
+                    alpha_ == (target_.alpha != Alpha::none) && target_.alpha != Alpha::associated;
+  const size_t row = static_cast<size_t>(width()) * target_.pixel_bytes();
+  for (int i = 0; i < count; ++i, out += row) {
+    const void* in = VIPS_REGION_ADDR(region_, 0, y + i);
+    if (same)
+      std::memcpy(out, in, row);
+    else if (!wide && target_.bits == 8)
+      convert_row(shape, static_cast<const uint8_t*>(in), out, width());
+    else if (!wide)
+      convert_row(shape, static_cast<const uint8_t*>(in), reinterpret_cast<uint16_t*>(out), width());
+    else
+      convert_row(shape, static_cast<const uint16_t*>(in), reinterpret_cast<uint16_t*>(out), width());
+  }
+}
+
+}  // namespace pyramidion

@@ -1,0 +1,45 @@
+// Decoded rows of a source in the pixel type of the pyramid, top to bottom.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "job.h"
+#include "open.h"
+
+namespace pyramidion {
+
+class RowReader {
+ public:
+  // Borrows `source` and the job's profiles. `scratch` names a file that may be made and removed again: libvips takes
+  // an output profile by path only. Throws as open_image does; PROFILE_INVALID for a colour transform that cannot be
+  // made.
+  RowReader(const Source& source, const BuildJob& job, const std::string& scratch);
+  ~RowReader();
+  RowReader(const RowReader&) = delete;
+  RowReader& operator=(const RowReader&) = delete;
+
+  // Size as stored: orientation is not applied here.
+  int width() const { return image_->Xsize; }
+  int height() const { return image_->Ysize; }
+
+  // Writes rows y … y + count, packed, at `out`. Rows are asked for in order, each once. Throws CORRUPT_IMAGE,
+  // SOURCE_CHANGED, SOURCE_UNREADABLE or ABORTED.
+  void read(int y, int count, uint8_t* out);
+
+ private:
+  void to_known_space(int bits);
+  void keep_bands();
+  void to_integer();
+  void apply_colour(const ColourJob& colour, const std::string& scratch);
+  void replace(VipsImage* next, int status, const char* code);
+
+  const Source& source_;
+  PixelType target_;
+  Image image_;
+  VipsRegion* region_ = nullptr;
+  ColourSpace space_ = ColourSpace::rgb;  // of image_
+  bool alpha_ = false;                    // image_ has one alpha band after its colours
+};
+
+}  // namespace pyramidion

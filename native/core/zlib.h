@@ -1,0 +1,32 @@
+// Deflate by the zlib that is already in the process: Node exports its own to addons.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace pyramidion {
+
+// Version of the zlib found, '' when there is none.
+std::string zlib_version();
+
+// Compresses one buffer after another into zlib streams (RFC 1950), as TIFF compression 8 wants them. Not shared
+// between threads.
+class Deflater {
+ public:
+  // level 1…9. Throws NATIVE_MISSING when the process has no zlib.
+  explicit Deflater(int level);
+  ~Deflater();
+  Deflater(const Deflater&) = delete;
+  Deflater& operator=(const Deflater&) = delete;
+
+  // `out` is replaced.
+  void compress(const uint8_t* data, size_t size, std::vector<uint8_t>& out);
+
+ private:
+  struct Stream;
+  Stream* stream_;
+};
+
+}  // namespace pyramidion
