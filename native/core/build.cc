@@ -54,6 +54,41 @@ struct Band {
 };
 using BandRef = std::shared_ptr<Band>;
 
+// Raw tiles on their way to the codec.
+struct Batch {
+  Batch(const Control& control, size_t size) : tiles(new uint8_t[size]), held(control, 2 * size) {}
+  std::unique_ptr<uint8_t[]> tiles;
+  Held held;  // the codec takes as much again
+};
+using BatchRef = std::shared_ptr<Batch>;
+
+// Buffers used again and again: giving them back to the system and asking anew costs a page fault for every 4 KiB.
+template <typename Buffer>
+class Spares {
+ public:
+  // A spare one, or what `make` makes; it returns here when the last holder lets go.
+  template <typename Make>
+  std::shared_ptr<Buffer> take(Make make) {
+    std::unique_ptr<Buffer> taken;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (!spare_.empty()) {
+        taken = std::move(spare_.back());
+        spare_.pop_back();
+      }
+    }
+    if (!taken) taken = make();
+    return std::shared_ptr<Buffer>(taken.release(), [this](Buffer* used) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      spare_.emplace_back(used);
+    });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Buffer>> spare_;
+};
+
 // All that one band of source rows leads to, on every level. Groups are written whole and in order, so that the same
 // input gives the same bytes whatever the threads do.
 struct Group {
@@ -77,6 +112,8 @@ struct Level {
   Level(size_t number, const Grid& shape) : index(number), grid(shape) {}
   size_t index;
   Grid grid;
+  // Bands return here, so it stands before all that may still hold one when a build fails.
+  Spares<Band> spare;
   // Towards the level below; null for the smallest.
   std::unique_ptr<RowReducer> reducer;
   std::vector<uint8_t> history;  // the last rows of earlier bands, row y in slot y mod reduce_taps
@@ -88,9 +125,6 @@ struct Level {
   // Rows of this level on their way to the next and, sharpened or not, to tiles.
   BandSink rows, sharpened;
   std::unique_ptr<UnsharpStream> unsharp;
-  // Buffers to use again.
-  std::mutex spare_mutex;
-  std::vector<std::unique_ptr<Band>> spare;
 };
 
 class Builder {
@@ -103,6 +137,7 @@ class Builder {
     return static_cast<size_t>(level.grid.width()) * job_.pixels.pixel_bytes();
   }
   BandRef new_band(Level& level, int cell_row);
+  BatchRef new_batch();
   void dispatch(Level& level, const BandRef& band, const GroupRef& group);
   void compress(const Level& level, const BandRef& band, const GroupRef& group);
   void queue_reduction(Level& level, const BandRef& band, const GroupRef& group);
@@ -117,6 +152,7 @@ class Builder {
   Source source_;
   RowReader reader_;
   TileCodec codec_;
+  Spares<Batch> batches_;
   std::vector<std::unique_ptr<Level>> levels_;
   OutputFile file_;
   std::unique_ptr<TiffWriter> writer_;
@@ -160,24 +196,20 @@ Builder::Builder(const BuildJob& job)
 }
 
 BandRef Builder::new_band(Level& level, int cell_row) {
-  std::unique_ptr<Band> band;
-  {
-    const std::lock_guard<std::mutex> lock(level.spare_mutex);
-    if (!level.spare.empty()) {
-      band = std::move(level.spare.back());
-      level.spare.pop_back();
-    }
-  }
-  if (!band) {
-    const int most = std::min(job_.tile_size, level.grid.height());
-    band = std::make_unique<Band>(control_, row_bytes(level) * static_cast<size_t>(most));
-  }
+  const int most = std::min(job_.tile_size, level.grid.height());
+  BandRef band = level.spare.take(
+      [&] { return std::make_unique<Band>(control_, row_bytes(level) * static_cast<size_t>(most)); });
   band->cell_row = cell_row;
   band->top = level.grid.row_start(cell_row);
   band->rows = level.grid.row_start(cell_row + 1) - band->top;
-  return BandRef(band.release(), [&level](Band* used) {
-    const std::lock_guard<std::mutex> lock(level.spare_mutex);
-    level.spare.emplace_back(used);
+  return band;
+}
+
+BatchRef Builder::new_batch() {
+  return batches_.take([this] {
+    // No batch is longer than the full level is wide.
+    const int most = std::min(codec_.batch(), levels_[0]->grid.columns());
+    return std::make_unique<Batch>(control_, codec_.tile_bytes() * static_cast<size_t>(most));
   });
 }
 
@@ -222,15 +254,15 @@ void Builder::compress(const Level& level, const BandRef& band, const GroupRef& 
   for (int first = 0; first < columns; first += batch) {
     const int count = std::min(batch, columns - first);
     submit(group, [this, &level, band, group, first, count] {
-      const size_t tile = codec_.tile_bytes();
-      const size_t size = tile * static_cast<size_t>(count);
-      const Held held(control_, 2 * size);
-      const std::unique_ptr<uint8_t[]> raw(new uint8_t[size]);
+      const BatchRef raw = new_batch();
+      const size_t line = static_cast<size_t>(job_.tile_size) * job_.pixels.pixel_bytes();
+      const size_t step = codec_.side_by_side() ? line : codec_.tile_bytes();
+      const size_t stride = codec_.side_by_side() ? line * static_cast<size_t>(count) : line;
       for (int i = 0; i < count; ++i)
         level.grid.cut(band->pixels.get(), band->top, first + i, band->cell_row, job_.pixels.pixel_bytes(),
-                       raw.get() + static_cast<size_t>(i) * tile);
+                       raw->tiles.get() + static_cast<size_t>(i) * step, stride);
       std::vector<std::vector<uint8_t>> stored(static_cast<size_t>(count));
-      codec_.encode(raw.get(), count, stored.data());
+      codec_.encode(raw->tiles.get(), count, stored.data());
       const std::lock_guard<std::mutex> lock(group->mutex);
       for (int i = 0; i < count; ++i)
         group->pieces.push_back({level.index, level.grid.tile_index(first + i, band->cell_row),

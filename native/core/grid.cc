@@ -62,7 +62,8 @@ void copy_pixels(const uint8_t* from, ptrdiff_t step, int count, size_t pixel_by
 
 }  // namespace
 
-void Grid::cut(const uint8_t* band, int band_top, int column, int row, size_t pixel_bytes, uint8_t* tile) const {
+void Grid::cut(const uint8_t* band, int band_top, int column, int row, size_t pixel_bytes, uint8_t* tile,
+               size_t tile_stride) const {
   const int x = turn_.flip_x ? columns() - 1 - column : column;
   const int y = turn_.flip_y ? rows() - 1 - row : row;
   const int left = (turn_.transpose ? y : x) * tile_, top = (turn_.transpose ? x : y) * tile_;
@@ -74,9 +75,9 @@ void Grid::cut(const uint8_t* band, int band_top, int column, int row, size_t pi
   // Address of the stored pixel under result pixel (left, top + j), and the step to the one right of it.
   const ptrdiff_t step = turn_.transpose ? (turn_.flip_y ? -stride : stride) : (turn_.flip_x ? -pixel : pixel);
   for (int j = 0; j < tile_; ++j) {
-    uint8_t* to = tile + static_cast<size_t>(j) * line;
+    uint8_t* to = tile + static_cast<size_t>(j) * tile_stride;
     if (j >= inside_y) {
-      std::memcpy(to, to - line, line);
+      std::memcpy(to, to - tile_stride, line);
       continue;
     }
     const int out_x = left, out_y = top + j;

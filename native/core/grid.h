@@ -44,8 +44,9 @@ class Grid {
   int phase_y() const { return turn_.flip_y && (height_ & 1) ? -1 : 0; }
 
   // Copies one tile out of a band of stored rows that starts at row `band_top`; beyond the image the edge is
-  // repeated. `band` holds packed rows of width() pixels.
-  void cut(const uint8_t* band, int band_top, int column, int row, size_t pixel_bytes, uint8_t* tile) const;
+  // repeated. `band` holds packed rows of width() pixels; rows of the tile are `tile_stride` bytes apart.
+  void cut(const uint8_t* band, int band_top, int column, int row, size_t pixel_bytes, uint8_t* tile,
+           size_t tile_stride) const;
 
  private:
   int width_, height_, tile_;

@@ -24,6 +24,9 @@ const std::array<Loader, 6>& loaders();
 struct ImageDeleter {
   void operator()(VipsImage* image) const { g_object_unref(image); }
 };
+struct RegionDeleter {
+  void operator()(VipsRegion* region) const { g_object_unref(region); }
+};
 using Image = std::unique_ptr<VipsImage, ImageDeleter>;
 
 // The header of one page (or of one of its SubIFDs); pixels come when they are read, top to bottom. Anything libvips

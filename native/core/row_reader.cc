@@ -90,6 +90,9 @@ RowReader::RowReader(const Source& source, const BuildJob& job, const std::strin
     replace(next, status, "UNSUPPORTED_IMAGE");
   }
   region_ = vips_region_new(image_.get());
+  const RowShape shape{space_, target_.space, alpha_, target_.alpha};
+  plain_ = shape.from == shape.to && (image_->BandFmt == VIPS_FORMAT_USHORT) == (target_.bits == 16) &&
+           alpha_ == (target_.alpha != Alpha::none) && target_.alpha != Alpha::associated;
 }
 
 RowReader::~RowReader() { g_object_unref(region_); }
@@ -205,26 +208,34 @@ void RowReader::apply_colour(const ColourJob& colour, const std::string& scratch
   replace(joined, done, "INTERNAL");
 }
 
-void RowReader::read(int y, int count, uint8_t* out) {
-  const VipsRect area{0, y, width(), count};
-  if (vips_region_prepare(region_, &area) != 0)
+// Decodes straight into `out`: a region of its own would be cleared and copied once more for every request.
+void RowReader::decode(int y, int count, uint8_t* out, size_t size) {
+  const Image rows(vips_image_new_from_memory(out, size, width(), count, image_->Bands, image_->BandFmt));
+  const std::unique_ptr<VipsRegion, RegionDeleter> into(rows ? vips_region_new(rows.get()) : nullptr);
+  const VipsRect whole{0, 0, width(), count}, area{0, y, width(), count};
+  if (!into || vips_region_image(into.get(), &whole) != 0 ||
+      vips_region_prepare_to(region_, into.get(), &area, 0, 0) != 0)
     source_.fail("decode", "CORRUPT_IMAGE",
                  "the image is damaged or cut short at or after row " + std::to_string(y));
-  const bool wide = image_->BandFmt == VIPS_FORMAT_USHORT;
+}
+
+void RowReader::read(int y, int count, uint8_t* out) {
+  const size_t stored_row = static_cast<size_t>(width()) * VIPS_IMAGE_SIZEOF_PEL(image_.get());
+  const size_t stored_size = stored_row * static_cast<size_t>(count);
+  if (plain_) return decode(y, count, out, stored_size);
+
+  stored_.resize(stored_size);
+  decode(y, count, stored_.data(), stored_size);
   const RowShape shape{space_, target_.space, alpha_, target_.alpha};
-  const bool same = shape.from == shape.to && wide == (target_.bits == 16) &&
-                    alpha_ == (target_.alpha != Alpha::none) && target_.alpha != Alpha::associated;
   const size_t row = static_cast<size_t>(width()) * target_.pixel_bytes();
   for (int i = 0; i < count; ++i, out += row) {
-    const void* in = VIPS_REGION_ADDR(region_, 0, y + i);
-    if (same)
-      std::memcpy(out, in, row);
-    else if (!wide && target_.bits == 8)
-      convert_row(shape, static_cast<const uint8_t*>(in), out, width());
-    else if (!wide)
-      convert_row(shape, static_cast<const uint8_t*>(in), reinterpret_cast<uint16_t*>(out), width());
+    const uint8_t* in = stored_.data() + static_cast<size_t>(i) * stored_row;
+    if (image_->BandFmt == VIPS_FORMAT_USHORT)
+      convert_row(shape, reinterpret_cast<const uint16_t*>(in), reinterpret_cast<uint16_t*>(out), width());
+    else if (target_.bits == 8)
+      convert_row(shape, in, out, width());
     else
-      convert_row(shape, static_cast<const uint16_t*>(in), reinterpret_cast<uint16_t*>(out), width());
+      convert_row(shape, in, reinterpret_cast<uint16_t*>(out), width());
   }
 }
 

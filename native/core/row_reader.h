@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "job.h"
 #include "open.h"
@@ -33,6 +34,7 @@ class RowReader {
   void to_integer();
   void apply_colour(const ColourJob& colour, const std::string& scratch);
   void replace(VipsImage* next, int status, const char* code);
+  void decode(int y, int count, uint8_t* out, size_t size);
 
   const Source& source_;
   PixelType target_;
@@ -40,6 +42,8 @@ class RowReader {
   VipsRegion* region_ = nullptr;
   ColourSpace space_ = ColourSpace::rgb;  // of image_
   bool alpha_ = false;                    // image_ has one alpha band after its colours
+  bool plain_ = true;                     // image_ has the samples of the target as they are
+  std::vector<uint8_t> stored_;           // rows before conversion, when it has not
 };
 
 }  // namespace pyramidion

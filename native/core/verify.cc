@@ -16,9 +16,6 @@ void verify(const VerifyJob& job) {
   start_vips("pyramidion");
   const Source source(job.input, job.control);
   const Image image = open_image(source, job.format, job.page, job.sub_ifd);
-  struct RegionDeleter {
-    void operator()(VipsRegion* region) const { g_object_unref(region); }
-  };
   const std::unique_ptr<VipsRegion, RegionDeleter> region(vips_region_new(image.get()));
   job.control.set(Control::rows_total, image->Ysize);
   for (int y = 0; y < image->Ysize; y += rows_per_read) {
