@@ -17,6 +17,9 @@ namespace {
 // The oldest libvips without the memory-safety advisories known when this was written.
 constexpr int oldest[3] = {8, 18, 6};
 
+// A warning of libvips is an error of the job it belongs to (`fail-on`), which tells it: it need not be on stderr too.
+void drop_warning(const gchar*, GLogLevelFlags, const gchar*, gpointer) {}
+
 void start(const char* argv0) {
   if (VIPS_INIT(argv0) != 0)
     throw Failure("start", "NATIVE_MISSING", "libvips did not start", take_vips_error());
@@ -24,6 +27,7 @@ void start(const char* argv0) {
   if (version < oldest[0] * 1000000 + oldest[1] * 1000 + oldest[2])
     throw Failure("start", "NATIVE_TOO_OLD",
                   std::string("libvips ") + vips_version_string() + " is older than 8.18.6, the oldest safe one");
+  g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING, drop_warning, nullptr);
   // Everything libvips can open stays blocked, but for the loaders of the allow-list.
   vips_operation_block_set("VipsForeignLoad", TRUE);
   for (const Loader& loader : loaders()) vips_operation_block_set(loader.type, FALSE);

@@ -1,0 +1,257 @@
+/** The library's face: one engine that probes, builds and verifies, under the memory budget of the process. */
+import { EventEmitter } from 'node:events';
+import { type ErrorCode, PyramidionError, toPyramidionError } from './errors.js';
+import { type BuildContext, buildPyramid, openSpooled, planWith } from './ingest/build.js';
+import { invalidOption, type ResolvedEngineOptions, resolveBuildOptions, resolveEngineOptions } from './ingest/options.js';
+import { probeSource } from './ingest/probe.js';
+import type { BuildOptions, BuildProgress, BuildReport, EngineOptions, ImageInfo, SourceInput } from './ingest/types.js';
+import { verifyNeed } from './ingest/verify.js';
+import type { Capabilities } from './native/contract.js';
+import type { BudgetSnapshot } from './pool/budget.js';
+import { budgetLimit } from './pool/machine.js';
+import { Pool } from './pool/pool.js';
+import { detectFormat, MAGIC_BYTES } from './source/magic.js';
+
+/** What to look at, and how to stop. */
+export interface ProbeOptions {
+  /** Page of the source, from 0. Default 0. */
+  readonly page?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What to decode, and how to stop. */
+export interface VerifyOptions extends ProbeOptions {
+  /** SubIFD of the page, from 0. Default: the page itself. TIFF only. */
+  readonly subIfd?: number;
+}
+
+/** What an engine tells of its builds. `job` counts them from 1. A listener that throws does no harm to the build. */
+export interface EngineEvents {
+  /** The build is planned and waits for its share of the budget. */
+  jobqueue: [event: { readonly job: number; readonly target: string; readonly need: number }];
+  /** It has begun. */
+  jobstart: [event: { readonly job: number; readonly waitSeconds: number }];
+  /** At most ten times a second. */
+  jobprogress: [event: { readonly job: number } & BuildProgress];
+  /** It has ended: with a report, or with the code of its error. Every build that was called for ends once. */
+  jobend: [event: { readonly job: number; readonly report: BuildReport | null; readonly code: ErrorCode | null }];
+  /** Something of a source is left aside, or an option has no effect; `job` is null for what concerns the engine. */
+  warning: [event: { readonly job: number | null; readonly message: string }];
+}
+
+/** The pool all engines of this thread share, and what it was started with. */
+interface SharedPool {
+  readonly pool: Pool;
+  readonly options: Pick<ResolvedEngineOptions, 'maxMemory' | 'workers' | 'threads'>;
+  users: number;
+}
+
+let shared: SharedPool | null = null;
+/** Settles when the pool before has ended: the budget must not be given out twice. */
+let closing: Promise<void> = Promise.resolve();
+
+/**
+ * Builds pyramids. Start one with {@link Engine.start}, and close it.
+ *
+ * The memory budget, the worker threads and the processors belong to the process: engines that are open at the same
+ * time share them. A second engine takes those in force for what its options leave out, and is refused with
+ * `INVALID_OPTION` where they ask for others. (Engines in different worker threads of an application know nothing of
+ * each other: start engines in one of them.)
+ *
+ * Everything rejects with a `PyramidionError`; after {@link Engine.close} with `ENGINE_CLOSED`.
+ */
+export class Engine extends EventEmitter<EngineEvents> {
+  /** What the native base can do. */
+  readonly capabilities: Capabilities;
+  readonly #shared: SharedPool;
+  readonly #options: ResolvedEngineOptions;
+  readonly #stop = new AbortController();
+  readonly #running = new Set<Promise<unknown>>();
+  #jobs = 0;
+  #closing: Promise<void> | null = null;
+
+  private constructor(sharedPool: SharedPool, options: ResolvedEngineOptions, capabilities: Capabilities) {
+    super();
+    this.#shared = sharedPool;
+    this.#options = options;
+    this.capabilities = capabilities;
+    sharedPool.pool.on('warning', this.#onPoolWarning);
+  }
+
+  /** Starts an engine. Errors: `INVALID_OPTION`, `NATIVE_MISSING`, `NATIVE_TOO_OLD`. */
+  static async start(options: EngineOptions = {}): Promise<Engine> {
+    const resolved = resolveEngineOptions(options);
+    await closing;
+    const sharedPool = takePool(options, resolved);
+    try {
+      return new Engine(sharedPool, resolved, await sharedPool.pool.capabilities());
+    } catch (error) {
+      await givePoolBack(sharedPool);
+      throw error;
+    }
+  }
+
+  /** Reads the headers of an image. A stream is read to its end. */
+  async probe(source: SourceInput, options: ProbeOptions = {}): Promise<ImageInfo> {
+    const { page } = resolveBuildOptions(options.page === undefined ? {} : { page: options.page });
+    return this.#run(options.signal, async (signal) => {
+      const opened = await openSpooled(source, null, signal);
+      try {
+        const { pool, maxPixels } = this.#context();
+        const probed = await probeSource(opened, pool, { page, maxPixels, signal });
+        const plan = await planWith(probed, resolveBuildOptions({ page }), opened, this.#context());
+        return { ...probed.info, need: plan.need };
+      } finally {
+        await opened.close();
+      }
+    });
+  }
+
+  /**
+   * Builds the pyramid of `source`. `target` is a file, or a folder (there is one, or it ends with a separator), where the
+   * file is called after the source. Nothing partial is ever seen under the final name, and nothing is left of a failure.
+   */
+  async build(source: SourceInput, target: string, options: BuildOptions = {}): Promise<BuildReport> {
+    const resolved = resolveBuildOptions(options);
+    this.#jobs += 1;
+    const job = this.#jobs;
+    try {
+      const report = await this.#run(resolved.signal ?? undefined, (signal) =>
+        buildPyramid(source, target, resolved, {
+          ...this.#context(),
+          signal,
+          onQueue: (plan, path) => this.#tell('jobqueue', { job, target: path, need: plan.need }),
+          onStart: (waitSeconds) => this.#tell('jobstart', { job, waitSeconds }),
+          onProgress: (progress) => {
+            this.#tell('jobprogress', { job, ...progress });
+            resolved.onProgress?.(progress);
+          },
+        }),
+      );
+      for (const message of report.warnings) this.#tell('warning', { job, message });
+      this.#tell('jobend', { job, report, code: null });
+      return report;
+    } catch (thrown) {
+      const error = toPyramidionError(thrown);
+      this.#tell('jobend', { job, report: null, code: error.code });
+      throw error;
+    }
+  }
+
+  /** Decodes every pixel of an image and keeps none: resolves when all of them are sound. Waits its turn like a build. */
+  async verify(source: SourceInput, options: VerifyOptions = {}): Promise<void> {
+    const { page } = resolveBuildOptions(options.page === undefined ? {} : { page: options.page });
+    const { subIfd = -1 } = options;
+    if (!Number.isInteger(subIfd) || subIfd < -1) throw invalidOption('subIfd', subIfd, 'a whole number from 0');
+    await this.#run(options.signal, async (signal) => {
+      const opened = await openSpooled(source, null, signal);
+      try {
+        const format = detectFormat(await opened.read(0, MAGIC_BYTES), opened.name);
+        const { pool, maxPixels, threads } = this.#context();
+        const probed = await probeSource(opened, pool, { page, maxPixels, signal });
+        const need = await verifyNeed(opened, probed, subIfd, threads);
+        await this.#shared.pool.verify({ input: opened.nativeInput(), format, page, subIfd }, { signal, need });
+        await opened.verifyUnchanged();
+      } finally {
+        await opened.close();
+      }
+    });
+  }
+
+  /** The budget and its queue, as all engines of this thread share them. */
+  snapshot(): BudgetSnapshot {
+    return this.#shared.pool.snapshot();
+  }
+
+  /**
+   * Ends the engine: what waits or runs is stopped and rejects with `ENGINE_CLOSED`. The last engine to close ends the worker
+   * threads; when it resolves no thread, handle or temporary file is left. A second call yields the same promise.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#stop.abort(closedError());
+    this.#shared.pool.off('warning', this.#onPoolWarning);
+    // The pool waits for native calls; then what our own steps leave is cleared away.
+    const running = Promise.allSettled(this.#running);
+    await givePoolBack(this.#shared);
+    await running;
+  }
+
+  #context(): Pick<BuildContext, 'pool' | 'estimate' | 'threads' | 'maxPixels'> {
+    const { estimate, maxPixels } = this.#options;
+    return { pool: this.#shared.pool, estimate, maxPixels, threads: this.#shared.options.threads };
+  }
+
+  /** Runs a task under one signal of the caller's and the engine's, and says which of them stopped it. */
+  async #run<Value>(signal: AbortSignal | undefined, task: (signal: AbortSignal) => Promise<Value>): Promise<Value> {
+    if (this.#closing !== null) throw closedError();
+    const stop = new AbortController();
+    const byCaller = (): void => stop.abort(signal?.reason);
+    const byEngine = (): void => stop.abort(closedError());
+    if (signal?.aborted) byCaller();
+    signal?.addEventListener('abort', byCaller);
+    this.#stop.signal.addEventListener('abort', byEngine);
+    const running = task(stop.signal).catch((thrown: unknown) => {
+      const error = toPyramidionError(thrown);
+      throw error.code === 'ABORTED' && this.#stop.signal.aborted ? closedError() : error;
+    });
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+      signal?.removeEventListener('abort', byCaller);
+      this.#stop.signal.removeEventListener('abort', byEngine);
+    }
+  }
+
+  #onPoolWarning = (error: Error): void => this.#tell('warning', { job: null, message: error.message });
+
+  /** Emits an event; what a listener throws becomes a warning of the process. */
+  #tell<Name extends keyof EngineEvents>(name: Name, event: EngineEvents[Name][0]): void {
+    try {
+      (this as EventEmitter).emit(name, event);
+    } catch (thrown) {
+      process.emitWarning(thrown instanceof Error ? thrown : String(thrown));
+    }
+  }
+}
+
+const SHARED_OPTIONS = ['maxMemory', 'workers', 'threads'] as const;
+
+/** The pool in force, or a new one. */
+function takePool(given: EngineOptions, resolved: ResolvedEngineOptions): SharedPool {
+  if (shared !== null) {
+    for (const name of SHARED_OPTIONS) {
+      if (given[name] === undefined || resolved[name] === shared.options[name]) continue;
+      throw invalidOption(name, given[name], `${shared.options[name]}, as in the engine that is open, or left out`);
+    }
+    shared.users += 1;
+    return shared;
+  }
+  const { maxMemory, workers, threads } = resolved;
+  const pool = Pool.start({ budgetBytes: budgetLimit(maxMemory), workers, threads });
+  shared = { pool, options: { maxMemory, workers, threads }, users: 1 };
+  return shared;
+}
+
+/** Ends the pool when this was its last user. */
+async function givePoolBack(used: SharedPool): Promise<void> {
+  used.users -= 1;
+  if (used.users > 0) return;
+  if (shared === used) shared = null;
+  closing = used.pool.close();
+  await closing;
+}
+
+function closedError(): PyramidionError {
+  return new PyramidionError('ENGINE_CLOSED', 'the engine is closed or closing');
+}

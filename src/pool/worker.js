@@ -1,0 +1,116 @@
+/**
+ * What runs in a worker thread: makes one native call at a time and answers with plain data. Like
+ * `../native/index.js` it is JavaScript and imports no TypeScript, so that a thread can load it from `src/` and from
+ * `dist/` alike.
+ */
+import { rmSync } from 'node:fs';
+import { move, transferableSymbol, valueSymbol } from 'piscina';
+import { loadNative } from '../native/index.js';
+
+/** @typedef {import('../native/contract.js').NativeAddon} NativeAddon */
+/** @typedef {import('./messages.js').WorkerRequest} WorkerRequest */
+/** @typedef {import('./messages.js').WorkerAnswer} WorkerAnswer */
+/** @typedef {typeof import('../native/contract.js').CONTROL} Control */
+/** @typedef {typeof import('../native/contract.js').STOP} Stop */
+
+// The values of `contract.ts`, which cannot be imported here; the compiler compares them.
+/** @satisfies {Pick<Control, 'stop'>} */
+const CONTROL = { stop: /** @type {const} */ (0) };
+/** @satisfies {Pick<Stop, 'run' | 'overBudget'>} */
+const STOP = { run: /** @type {const} */ (0), overBudget: /** @type {const} */ (2) };
+
+/**
+ * The function that answers requests with the addon that `load` yields. `load` is called for every request, so that
+ * a missing addon is the answer to each of them and not the death of the thread.
+ *
+ * An answer never is an exception: whatever goes wrong is in its `error`. The metadata blocks of a probe are moved to
+ * the other thread rather than copied.
+ *
+ * @param {() => NativeAddon} load
+ * @returns {(request: WorkerRequest) => WorkerAnswer}
+ */
+export function createHandler(load) {
+  return (request) => {
+    Atomics.store(request.begun, 0, 1);
+    try {
+      return moved({ value: call(load(), request) });
+    } catch (thrown) {
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+      const { code = 'INTERNAL', detail = error.stack } =
+        /** @type {{ code?: import('../errors.js').ErrorCode, detail?: string }} */ (error);
+      return { error: { code, message: error.message, detail } };
+    }
+  };
+}
+
+/**
+ * @param {NativeAddon} native
+ * @param {WorkerRequest} request
+ */
+function call(native, { task, job }) {
+  switch (task) {
+    case 'capabilities':
+      return native.capabilities();
+    case 'probe':
+      return native.probe(/** @type {import('../native/contract.js').ProbeJob} */ (job));
+    case 'verify':
+      return verify(native, /** @type {import('../native/contract.js').VerifyJob} */ (job));
+    case 'build':
+      return build(native, /** @type {import('../native/contract.js').BuildJob} */ (job));
+  }
+}
+
+/**
+ * @param {NativeAddon} native
+ * @param {import('../native/contract.js').VerifyJob} job
+ */
+function verify(native, job) {
+  stopIfTold(job.control);
+  native.verify(job);
+  return undefined;
+}
+
+/**
+ * @param {NativeAddon} native
+ * @param {import('../native/contract.js').BuildJob} job
+ */
+function build(native, job) {
+  stopIfTold(job.control);
+  const result = native.build(job);
+  try {
+    // Told at the last moment, the native code may have missed it; nobody waits for the file any more.
+    stopIfTold(job.control);
+  } catch (stopped) {
+    rmSync(job.output, { force: true });
+    throw stopped;
+  }
+  return result;
+}
+
+/** @param {BigInt64Array} control */
+function stopIfTold(control) {
+  const stop = Number(Atomics.load(control, CONTROL.stop));
+  if (stop === STOP.run) return;
+  const code = stop === STOP.overBudget ? 'BUDGET_OVERRUN' : 'ABORTED';
+  throw Object.assign(new Error('the job was told to stop'), { code, detail: '' });
+}
+
+/**
+ * @param {{ value: object | undefined }} answer
+ * @returns {WorkerAnswer}
+ */
+function moved(answer) {
+  /** @type {Set<ArrayBuffer>} */
+  const buffers = new Set();
+  for (const block of Object.values(answer.value ?? {})) {
+    const whole = block instanceof Uint8Array && block.byteLength === block.buffer.byteLength;
+    if (whole && block.buffer instanceof ArrayBuffer) buffers.add(block.buffer);
+  }
+  const transferable = { [transferableSymbol]: [...buffers], [valueSymbol]: answer };
+  // piscina's types know its symbols as plain ones, and what is moved arrives as `answer`.
+  return /** @type {WorkerAnswer} */ (
+    /** @type {unknown} */ (move(/** @type {Parameters<typeof move>[0]} */ (/** @type {unknown} */ (transferable))))
+  );
+}
+
+export default createHandler(loadNative);

@@ -1,0 +1,46 @@
+import { setImmediate } from 'node:timers/promises';
+import type { NativeInput } from '../native/contract.js';
+import { sha256Of } from './hash.js';
+import type { Source } from './types.js';
+
+/**
+ * A source of bytes in memory. They are borrowed until the source is closed. For native jobs they are copied once into
+ * shared memory: any other way each job would copy them again on its way to a worker, together with whatever else lies
+ * in the same `ArrayBuffer`.
+ */
+export function openBytes(bytes: Uint8Array): Source {
+  const size = bytes.byteLength;
+  let input: NativeInput | null = null;
+
+  const read = async (offset: number, length: number): Promise<Uint8Array> => bytes.slice(offset, offset + length);
+
+  return {
+    kind: 'bytes',
+    name: 'bytes',
+    size,
+    modified: null,
+    heldBytes: size,
+    read,
+    nativeInput: () => {
+      if (input === null) {
+        const shared = new Uint8Array(new SharedArrayBuffer(size));
+        shared.set(bytes);
+        input = { bytes: shared };
+      }
+      return input;
+    },
+    sha256: (signal) =>
+      sha256Of(
+        async (offset, length) => {
+          await setImmediate();
+          return bytes.subarray(offset, offset + length);
+        },
+        size,
+        signal,
+      ),
+    verifyUnchanged: async () => {},
+    close: async () => {
+      input = null;
+    },
+  };
+}
