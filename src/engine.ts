@@ -1,13 +1,25 @@
 /** The library's face: one engine that probes, builds and verifies, under the memory budget of the process. */
-import { EventEmitter } from 'node:events';
+import { EventEmitter, setMaxListeners } from 'node:events';
 import { type ErrorCode, PyramidionError, toPyramidionError } from './errors.js';
 import { type BuildContext, buildPyramid, openSpooled, planWith } from './ingest/build.js';
-import { invalidOption, type ResolvedEngineOptions, resolveBuildOptions, resolveEngineOptions } from './ingest/options.js';
+import {
+  invalidOption,
+  type ResolvedEngineOptions,
+  resolveBuildOptions,
+  resolveEngineOptions,
+} from './ingest/options.js';
 import { probeSource } from './ingest/probe.js';
-import type { BuildOptions, BuildProgress, BuildReport, EngineOptions, ImageInfo, SourceInput } from './ingest/types.js';
+import type {
+  BuildOptions,
+  BuildProgress,
+  BuildReport,
+  EngineOptions,
+  ImageInfo,
+  SourceInput,
+} from './ingest/types.js';
 import { verifyNeed } from './ingest/verify.js';
 import type { Capabilities } from './native/contract.js';
-import type { BudgetSnapshot } from './pool/budget.js';
+import { abortedError, type BudgetSnapshot } from './pool/budget.js';
 import { budgetLimit } from './pool/machine.js';
 import { Pool } from './pool/pool.js';
 import { detectFormat, MAGIC_BYTES } from './source/magic.js';
@@ -75,6 +87,9 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#shared = sharedPool;
     this.#options = options;
     this.capabilities = capabilities;
+    // Any number of engines may be open, and any number of builds under way: that is no leak.
+    sharedPool.pool.setMaxListeners(0);
+    setMaxListeners(0, this.#stop.signal);
     sharedPool.pool.on('warning', this.#onPoolWarning);
   }
 
@@ -115,11 +130,18 @@ export class Engine extends EventEmitter<EngineEvents> {
     const resolved = resolveBuildOptions(options);
     this.#jobs += 1;
     const job = this.#jobs;
+    // Its share of the budget is given to the next when the end of this one is told: no more are ever seen at work
+    // than may be.
+    let release = (): void => {};
+    const until = new Promise<void>((resolve) => {
+      release = resolve;
+    });
     try {
       const report = await this.#run(resolved.signal ?? undefined, (signal) =>
         buildPyramid(source, target, resolved, {
           ...this.#context(),
           signal,
+          until,
           onQueue: (plan, path) => this.#tell('jobqueue', { job, target: path, need: plan.need }),
           onStart: (waitSeconds) => this.#tell('jobstart', { job, waitSeconds }),
           onProgress: (progress) => {
@@ -135,6 +157,8 @@ export class Engine extends EventEmitter<EngineEvents> {
       const error = toPyramidionError(thrown);
       this.#tell('jobend', { job, report: null, code: error.code });
       throw error;
+    } finally {
+      release();
     }
   }
 
@@ -193,10 +217,11 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** Runs a task under one signal of the caller's and the engine's, and says which of them stopped it. */
   async #run<Value>(signal: AbortSignal | undefined, task: (signal: AbortSignal) => Promise<Value>): Promise<Value> {
     if (this.#closing !== null) throw closedError();
+    if (signal?.aborted) throw abortedError(signal);
     const stop = new AbortController();
     const byCaller = (): void => stop.abort(signal?.reason);
     const byEngine = (): void => stop.abort(closedError());
-    if (signal?.aborted) byCaller();
+    if (signal !== undefined) setMaxListeners(0, signal);
     signal?.addEventListener('abort', byCaller);
     this.#stop.signal.addEventListener('abort', byEngine);
     const running = task(stop.signal).catch((thrown: unknown) => {

@@ -19,20 +19,16 @@ constexpr int max_ifd_depth = 3;      // EXIF → Interoperability is the deepes
 // A value as an error message shows it.
 std::string shown(const Napi::Value& value) {
   switch (value.Type()) {
-    case napi_undefined:
-      return "nothing";
+    case napi_undefined: return "nothing";
     case napi_string: {
       const std::string text = value.As<Napi::String>().Utf8Value();
       return text.size() <= 40 ? "'" + text + "'" : "a text of " + std::to_string(text.size()) + " bytes";
     }
     case napi_null:
     case napi_boolean:
-    case napi_number:
-      return value.ToString().Utf8Value();
-    case napi_object:
-      return value.IsArray() ? "an array" : "an object";
-    default:
-      return "a value of another type";
+    case napi_number: return value.ToString().Utf8Value();
+    case napi_object: return value.IsArray() ? "an array" : "an object";
+    default: return "a value of another type";
   }
 }
 
@@ -216,15 +212,12 @@ TileCoding to_coding(const Fields& fields) {
                                                {"jpeg", Coding::jpeg},
                                                {"webp", Coding::webp}});
   switch (coding.kind) {
-    case Coding::none:
-      break;
+    case Coding::none: break;
     case Coding::deflate:
       coding.level = fields.small_integer("level", 1, 9);
       coding.predictor = fields.boolean("predictor");
       break;
-    case Coding::lzw:
-      coding.predictor = fields.boolean("predictor");
-      break;
+    case Coding::lzw: coding.predictor = fields.boolean("predictor"); break;
     case Coding::jpeg:
       coding.quality = fields.small_integer("quality", 1, 100);
       coding.subsample = fields.boolean("subsample");
@@ -269,7 +262,7 @@ std::vector<TiffTag> to_tags(const Napi::Array& array, const std::string& path, 
   for (uint32_t at = 0; at < array.Length(); ++at) {
     const Fields fields(array.Get(at), path + "[" + std::to_string(at) + "]");
     TiffTag tag;
-    tag.tag = static_cast<uint16_t>(fields.integer("tag", 1, 65535));
+    tag.tag = static_cast<uint16_t>(fields.integer("tag", 0, 65535));
     tag.type = static_cast<uint16_t>(fields.integer("type", 1, 18));
     const size_t each = value_bytes(tag.type);
     if (each == 0) refuse(fields.name_of("type"), "a field type of TIFF or BigTIFF", fields.get("type"));

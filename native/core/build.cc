@@ -15,6 +15,7 @@
 #include "failure.h"
 #include "file.h"
 #include "grid.h"
+#include "pages.h"
 #include "reduce.h"
 #include "row_reader.h"
 #include "source.h"
@@ -47,8 +48,8 @@ class Held {
 
 // The stored rows of one row of cells.
 struct Band {
-  Band(const Control& control, size_t size) : pixels(new uint8_t[size]), held(control, size) {}
-  std::unique_ptr<uint8_t[]> pixels;
+  Band(const Control& control, size_t size) : pixels(size), held(control, size) {}
+  Pages pixels;
   Held held;
   int cell_row = 0, top = 0, rows = 0;
 };
@@ -56,8 +57,8 @@ using BandRef = std::shared_ptr<Band>;
 
 // Raw tiles on their way to the codec.
 struct Batch {
-  Batch(const Control& control, size_t size) : tiles(new uint8_t[size]), held(control, 2 * size) {}
-  std::unique_ptr<uint8_t[]> tiles;
+  Batch(const Control& control, size_t size) : tiles(size), held(control, 2 * size) {}
+  Pages tiles;
   Held held;  // the codec takes as much again
 };
 using BatchRef = std::shared_ptr<Batch>;
@@ -216,9 +217,10 @@ BatchRef Builder::new_batch() {
 // A task of a group: it keeps the group open until it has run.
 void Builder::submit(const GroupRef& group, std::function<void()> task) {
   group->open.fetch_add(1);
-  tasks_.submit([this, group, task = std::move(task)] {
+  tasks_.submit([this, group, task = std::move(task)]() mutable {
     check_stop(control_);
     task();
+    task = nullptr;  // its buffers are free before the group that waits for them is told
     close(group);
   });
 }
@@ -259,10 +261,10 @@ void Builder::compress(const Level& level, const BandRef& band, const GroupRef& 
       const size_t step = codec_.side_by_side() ? line : codec_.tile_bytes();
       const size_t stride = codec_.side_by_side() ? line * static_cast<size_t>(count) : line;
       for (int i = 0; i < count; ++i)
-        level.grid.cut(band->pixels.get(), band->top, first + i, band->cell_row, job_.pixels.pixel_bytes(),
-                       raw->tiles.get() + static_cast<size_t>(i) * step, stride);
+        level.grid.cut(band->pixels.data(), band->top, first + i, band->cell_row, job_.pixels.pixel_bytes(),
+                       raw->tiles.data() + static_cast<size_t>(i) * step, stride);
       std::vector<std::vector<uint8_t>> stored(static_cast<size_t>(count));
-      codec_.encode(raw->tiles.get(), count, stored.data());
+      codec_.encode(raw->tiles.data(), count, stored.data());
       const std::lock_guard<std::mutex> lock(group->mutex);
       for (int i = 0; i < count; ++i)
         group->pieces.push_back({level.index, level.grid.tile_index(first + i, band->cell_row),
@@ -293,6 +295,7 @@ void Builder::queue_reduction(Level& level, const BandRef& band, const GroupRef&
       }
       check_stop(control_);
       reduce(level, *next.first, next.second);
+      next.first.reset();
       close(next.second);
     }
   });
@@ -306,7 +309,7 @@ void Builder::reduce(Level& level, const Band& band, const GroupRef& group) {
   const int available = band.top + band.rows - 1;
   const auto row_at = [&](int y) {
     y = std::clamp(y, 0, last);
-    return y >= band.top ? band.pixels.get() + static_cast<size_t>(y - band.top) * row
+    return y >= band.top ? band.pixels.data() + static_cast<size_t>(y - band.top) * row
                          : level.history.data() + static_cast<size_t>(y % reduce_taps) * row;
   };
   for (; level.next_out < below.grid.height(); ++level.next_out) {
@@ -317,7 +320,7 @@ void Builder::reduce(Level& level, const Band& band, const GroupRef& group) {
     BandSink& sink = below.rows;
     if (!sink.filling) sink.filling = new_band(below, sink.cell_row);
     level.reducer->reduce(
-        rows, sink.filling->pixels.get() + static_cast<size_t>(sink.next_row - sink.filling->top) * row_bytes(below));
+        rows, sink.filling->pixels.data() + static_cast<size_t>(sink.next_row - sink.filling->top) * row_bytes(below));
     take_row(below, group);
   }
   for (int y = std::max(band.top, available - reduce_taps + 1); y <= available; ++y)
@@ -329,11 +332,11 @@ void Builder::take_row(Level& level, const GroupRef& group) {
   BandSink& sink = level.rows;
   const size_t row = row_bytes(level);
   if (level.unsharp) {
-    const uint8_t* made = sink.filling->pixels.get() + static_cast<size_t>(sink.next_row - sink.filling->top) * row;
+    const uint8_t* made = sink.filling->pixels.data() + static_cast<size_t>(sink.next_row - sink.filling->top) * row;
     level.unsharp->push(made, [&](const uint8_t* sharp) {
       BandSink& tiles = level.sharpened;
       if (!tiles.filling) tiles.filling = new_band(level, tiles.cell_row);
-      std::memcpy(tiles.filling->pixels.get() + static_cast<size_t>(tiles.next_row - tiles.filling->top) * row, sharp, row);
+      std::memcpy(tiles.filling->pixels.data() + static_cast<size_t>(tiles.next_row - tiles.filling->top) * row, sharp, row);
       if (++tiles.next_row < tiles.filling->top + tiles.filling->rows) return;
       compress(level, tiles.filling, group);
       tiles.filling.reset();
@@ -379,7 +382,7 @@ BuildResult Builder::run() {
     for (int done = 0; done < band->rows; done += rows_per_read) {
       check_stop(control_);
       const int count = std::min(rows_per_read, band->rows - done);
-      uint8_t* to = band->pixels.get() + static_cast<size_t>(done) * row;
+      uint8_t* to = band->pixels.data() + static_cast<size_t>(done) * row;
       reader_.read(band->top + done, count, to);
       if (scan)
         for (int i = 0; i < count; ++i) scan->feed(band->top + done + i, to + static_cast<size_t>(i) * row);

@@ -2,7 +2,14 @@
 
 #include <vips/vips.h>
 
+#include <algorithm>
 #include <mutex>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+
+#include <thread>
+#endif
 
 #include "failure.h"
 #include "open.h"
@@ -31,6 +38,14 @@ void start(const char* argv0) {
   // Everything libvips can open stays blocked, but for the loaders of the allow-list.
   vips_operation_block_set("VipsForeignLoad", TRUE);
   for (const Loader& loader : loaders()) vips_operation_block_set(loader.type, FALSE);
+#ifdef __GLIBC__
+  // Resident size is what the budget promises. libvips' threads come and go, and glibc would give them eight arenas a
+  // processor to leave freed memory in; and a line cache of a wide image would stay in the heap after it is freed.
+  // Together these took a third more than was in use (1.2 gigapixel strip TIFF: 356 MB against 257 MB, same speed).
+  mallopt(M_ARENA_MAX, static_cast<int>(std::max(2U, std::thread::hardware_concurrency())));
+  mallopt(M_MMAP_THRESHOLD, 13 << 17);  // 1.6 MiB: just above the buffers of the JPEG sink, which come every few ms
+  mallopt(M_TRIM_THRESHOLD, 64 << 20);  // setting one turns off glibc's own tuning of both
+#endif
   // No operation is ever asked for twice with the same arguments: the cache would only hold memory.
   vips_cache_set_max(0);
 }

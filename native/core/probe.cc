@@ -29,10 +29,11 @@ std::vector<uint8_t> blob_field(VipsImage* image, const char* name) {
   return {bytes, bytes + length};
 }
 
-// Pixels per inch; libvips holds pixels per millimetre, and 1 when the file says nothing.
-double dpi(VipsImage* image, double per_mm) {
-  const bool stated = vips_image_get_typeof(image, VIPS_META_RESOLUTION_UNIT) != 0 || per_mm != 1.0;
-  return stated && per_mm > 0 ? per_mm * 25.4 : 0;
+// Whether the file states a resolution: libvips makes one up where it does not. Loaders note the unit they found, but
+// for PNG, whose stand-in is 72 dpi cut to whole pixels per metre.
+bool states_resolution(VipsImage* image, SourceFormat format) {
+  if (vips_image_get_typeof(image, VIPS_META_RESOLUTION_UNIT)) return true;
+  return format == SourceFormat::png && image->Xres != 2.834;
 }
 
 }  // namespace
@@ -57,8 +58,10 @@ ProbeResult probe(const ProbeJob& job) {
   const int orientation = int_field(im, VIPS_META_ORIENTATION, 1);
   out.orientation = orientation >= 1 && orientation <= 8 ? orientation : 1;
   out.pages = int_field(im, VIPS_META_N_PAGES, 1);
-  out.dpi_x = dpi(im, im->Xres);
-  out.dpi_y = dpi(im, im->Yres);
+  if (states_resolution(im, job.format)) {
+    out.dpi_x = im->Xres * 25.4;  // libvips holds pixels per millimetre
+    out.dpi_y = im->Yres * 25.4;
+  }
   out.interlaced = int_field(im, "interlaced", 0) != 0;
   out.chroma_subsampling = text_field(im, "jpeg-chroma-subsample");
   out.icc = blob_field(im, VIPS_META_ICC_NAME);

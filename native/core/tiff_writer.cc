@@ -122,7 +122,6 @@ TiffWriter::TiffWriter(OutputFile& file, const CommonFields& common, const std::
     index_.push_back({std::vector<uint64_t>(tiles), std::vector<uint64_t>(tiles)});
   }
   end_ = head().size();
-  end_ += end_ & 1;
 }
 
 std::vector<uint8_t> TiffWriter::head() const {
@@ -200,6 +199,7 @@ std::vector<uint8_t> TiffWriter::head() const {
 }
 
 void TiffWriter::put_tile(size_t level, size_t index, const std::vector<uint8_t>& bytes) {
+  end_ += end_ & 1;  // TIFF wants even offsets
   if (!big_ && end_ + bytes.size() > classic_limit)
     throw Failure("write", "OUTPUT_TOO_LARGE",
                   "the file passes the 4 GiB of a classic TIFF at level " + std::to_string(level) +
@@ -208,7 +208,6 @@ void TiffWriter::put_tile(size_t level, size_t index, const std::vector<uint8_t>
   index_[level].offsets[index] = end_;
   index_[level].lengths[index] = bytes.size();
   end_ += bytes.size();
-  end_ += end_ & 1;  // TIFF wants even offsets
 }
 
 void TiffWriter::finish() {

@@ -1,8 +1,8 @@
 /** One build from source to final name, in a straight line: probe → plan → check the disk → build → commit. */
 import { open, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { tmpdir } from 'node:os';
-import { PyramidionError } from '../errors.js';
+import { dirname, join } from 'node:path';
+import { PyramidionError, toPyramidionError } from '../errors.js';
 import type { BuildJob } from '../native/contract.js';
 import type { BuildOutcome, JobProgress, RunOptions } from '../pool/pool.js';
 import { openSource, pathOfSource } from '../source/index.js';
@@ -35,6 +35,8 @@ export interface BuildContext {
   readonly onQueue: (plan: Plan, target: string) => void;
   readonly onStart: (waitSeconds: number) => void;
   readonly onProgress: (progress: JobProgress) => void;
+  /** Settles when the caller has been told how the build ended: it holds its share of the budget until then. */
+  readonly until?: Promise<unknown> | undefined;
 }
 
 /** Part of the free disk a stream may be spooled into: the pyramid wants room too. */
@@ -54,7 +56,7 @@ export async function buildPyramid(
   // A stream's own folder has to be known before there is a name: bytes and streams have fixed ones.
   const output = await resolveTarget(target, pathOfSource(input) ?? (input instanceof Uint8Array ? 'bytes' : 'stream'));
   await checkTarget(output, options.ifExists);
-  await sweepStale(join(output, '..'));
+  await sweepStale(dirname(output));
   const source = await openSpooled(input, output, signal);
   const temporary = temporaryBeside(output);
   try {
@@ -70,6 +72,11 @@ export async function buildPyramid(
     checkAborted(signal);
     const path = await commit(temporary.path, output, options.ifExists);
     return makeReport(path, sha256, plan, outcome);
+  } catch (error) {
+    // What looks damaged may only have been read while it was written: that is what the caller has to know.
+    const { code } = toPyramidionError(error);
+    if (code === 'CORRUPT_IMAGE' || code === 'UNSUPPORTED_IMAGE') await source.verifyUnchanged();
+    throw error;
   } finally {
     await temporary.release();
     await source.close();
@@ -82,6 +89,7 @@ export async function openSpooled(input: SourceInput, target: string | null, sig
   try {
     const source = await openSource(input, async () => {
       const beside = target ?? join(tmpdir(), 'probe');
+      await sweepStale(dirname(beside));
       spool = temporaryBeside(beside);
       const free = await freeSpace(beside);
       const maxBytes = free === null ? Number.MAX_SAFE_INTEGER : Math.floor(free * SPOOL_SHARE);
@@ -152,6 +160,7 @@ async function run(
       {
         need: plan.need,
         signal: context.signal,
+        until: context.until,
         onProgress: context.onProgress,
         onStart: ({ waitSeconds }) => {
           void startHash();
@@ -180,7 +189,8 @@ async function writeHash(path: string, sha256: string): Promise<void> {
     const field = (await reader.directory(reader.first)).fields.get(TAG.record);
     const text = field === undefined ? '' : Buffer.from(await reader.bytes(field)).toString('latin1');
     const at = text.indexOf(HASH_PLACEHOLDER);
-    if (field === undefined || at < 0) throw new PyramidionError('INTERNAL', 'the file has no room for the hash of its source');
+    if (field === undefined || at < 0)
+      throw new PyramidionError('INTERNAL', 'the file has no room for the hash of its source');
     await file.write(Buffer.from(sha256, 'latin1'), 0, sha256.length, field.valueOffset + at);
     await file.datasync();
   } finally {

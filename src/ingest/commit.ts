@@ -16,13 +16,18 @@ const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 
  */
 export async function resolveTarget(target: string, sourceName: string): Promise<string> {
   if (typeof target !== 'string' || target === '' || target.includes('\0')) {
-    throw new PyramidionError('INVALID_OPTION', `target must be a path; got ${JSON.stringify(target) ?? typeof target}`, {
-      option: 'target',
-      value: target,
-    });
+    throw new PyramidionError(
+      'INVALID_OPTION',
+      `target must be a path; got ${JSON.stringify(target) ?? typeof target}`,
+      {
+        option: 'target',
+        value: target,
+      },
+    );
   }
   const absolute = resolve(target);
-  const isFolder = target.endsWith('/') || target.endsWith(sep) || (await stat(absolute).catch(() => null))?.isDirectory();
+  const isFolder =
+    target.endsWith('/') || target.endsWith(sep) || (await stat(absolute).catch(() => null))?.isDirectory();
   return isFolder ? join(absolute, `${parse(sourceName).name}.tif`) : absolute;
 }
 
@@ -39,8 +44,13 @@ export async function checkTarget(target: string, ifExists: ResolvedOptions['ifE
   } catch (error) {
     throw asOutputError(error, target);
   }
-  const existing = await stat(target).catch(() => null);
+  const existing = await stat(target).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw asOutputError(error, target);
+  });
   if (existing?.isDirectory()) throw notWritable(target, 'a folder has this name');
+  // To replace `/dev/null` would harm more than this build.
+  if (existing !== null && !existing.isFile()) throw notWritable(target, 'what has this name is not a regular file');
   if (existing !== null && ifExists === 'fail') throw outputExists(target);
 }
 
@@ -69,7 +79,11 @@ export async function freeSpace(target: string): Promise<number | null> {
  * first of `name-1.tif`, `name-2.tif` … that is free. Nothing that exists is ever overwritten but with `replace`, whoever
  * else writes there. Rejects with `OUTPUT_EXISTS`, `OUTPUT_NOT_WRITABLE` or `DISK_FULL`; the temporary is still there then.
  */
-export async function commit(temporary: string, target: string, ifExists: ResolvedOptions['ifExists']): Promise<string> {
+export async function commit(
+  temporary: string,
+  target: string,
+  ifExists: ResolvedOptions['ifExists'],
+): Promise<string> {
   try {
     const path = ifExists === 'replace' ? await replace(temporary, target) : await place(temporary, target, ifExists);
     await syncFolder(dirname(path));
@@ -139,11 +153,19 @@ export function asOutputError(error: unknown, target: string): PyramidionError {
   if (error instanceof PyramidionError) return error;
   const { code = 'unknown error' } = error as NodeJS.ErrnoException;
   const detail = error instanceof Error ? error.message : String(error);
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') {
     return new PyramidionError('DISK_FULL', `the disk of ${dirname(target)} is full`, { cause: error, detail });
   }
   const why =
-    { ENOENT: 'the folder does not exist', ENOTDIR: 'the folder does not exist', EACCES: 'permission is denied', EPERM: 'permission is denied', EROFS: 'the file system is read-only', ENAMETOOLONG: 'the name is too long', EISDIR: 'a folder has this name' }[code] ?? code;
+    {
+      ENOENT: 'the folder does not exist',
+      ENOTDIR: 'the folder does not exist',
+      EACCES: 'permission is denied',
+      EPERM: 'permission is denied',
+      EROFS: 'the file system is read-only',
+      ENAMETOOLONG: 'the name is too long',
+      EISDIR: 'a folder has this name',
+    }[code] ?? code;
   return notWritable(target, why, error);
 }
 

@@ -26,7 +26,11 @@ const DESCRIPTIVE_TAGS = new Set([
   18246, // Rating
   18249, // RatingPercent
   33432, // Copyright
-  40091, 40092, 40093, 40094, 40095, // XPTitle, XPComment, XPAuthor, XPKeywords, XPSubject
+  40091,
+  40092,
+  40093,
+  40094,
+  40095, // XPTitle, XPComment, XPAuthor, XPKeywords, XPSubject
 ]);
 
 /** Fields of the EXIF directory that are offsets or padding, or are rebuilt. */

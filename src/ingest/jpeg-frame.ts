@@ -33,7 +33,13 @@ export async function readJpegFrame(read: RangeReader, size: number): Promise<Jp
   const bytes = new HeaderBytes(read);
   const photoshop: Uint8Array[] = [];
   let photoshopBytes = 0;
-  let frame: { width: number; height: number; precision: number; progressive: boolean; components: JpegComponent[] } | null = null;
+  let frame: {
+    width: number;
+    height: number;
+    precision: number;
+    progressive: boolean;
+    components: JpegComponent[];
+  } | null = null;
   let at = 2;
   while (at + 4 <= size && at < MAX_HEADER_BYTES) {
     const head = await bytes.at(at, 4);
@@ -55,7 +61,10 @@ export async function readJpegFrame(read: RangeReader, size: number): Promise<Jp
       if (frame === null) return null;
     } else if (marker === 0xed && photoshopBytes + length <= MAX_PHOTOSHOP_BYTES) {
       const data = await bytes.at(at + 4, length - 2);
-      if (data !== null && Buffer.from(data.subarray(0, PHOTOSHOP_PREFIX.length)).toString('latin1') === PHOTOSHOP_PREFIX) {
+      if (
+        data !== null &&
+        Buffer.from(data.subarray(0, PHOTOSHOP_PREFIX.length)).toString('latin1') === PHOTOSHOP_PREFIX
+      ) {
         photoshop.push(data.slice(PHOTOSHOP_PREFIX.length));
         photoshopBytes += length;
       }
@@ -83,7 +92,12 @@ export function chromaName(components: readonly JpegComponent[]): string | null 
   const across = luma.horizontal / blue.horizontal;
   const down = luma.vertical / blue.vertical;
   const names: Readonly<Record<string, string>> = {
-    '1x1': '4:4:4', '2x1': '4:2:2', '2x2': '4:2:0', '1x2': '4:4:0', '4x1': '4:1:1', '4x2': '4:1:0',
+    '1x1': '4:4:4',
+    '2x1': '4:2:2',
+    '2x2': '4:2:0',
+    '1x2': '4:4:0',
+    '4x1': '4:1:1',
+    '4x2': '4:1:0',
   };
   const isRegular = blue.horizontal === red.horizontal && blue.vertical === red.vertical;
   const name = isRegular ? names[`${across}x${down}`] : undefined;
@@ -102,7 +116,8 @@ function parseFrame(data: Uint8Array, marker: number) {
     const factors = data[7 + 3 * index] ?? 0;
     return { horizontal: factors >> 4, vertical: factors & 15 };
   });
-  if (components.some(({ horizontal, vertical }) => horizontal < 1 || horizontal > 4 || vertical < 1 || vertical > 4)) return null;
+  if (components.some(({ horizontal, vertical }) => horizontal < 1 || horizontal > 4 || vertical < 1 || vertical > 4))
+    return null;
   const progressive = (marker & 3) === 2;
   return { width: (wide << 8) | narrow, height: (high << 8) | low, precision, progressive, components };
 }

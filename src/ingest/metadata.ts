@@ -70,7 +70,9 @@ export function makeTags(request: TagRequest): { tags: TiffTag[]; warnings: stri
   const block = (tag: number, type: number, value: Uint8Array | null, name: string): void => {
     if (value === null || value.length === 0) return;
     if (value.length > MAX_BLOCK_BYTES) {
-      warnings.push(`the ${name} has ${value.length} bytes, more than the ${MAX_BLOCK_BYTES} that are kept: it is left out`);
+      warnings.push(
+        `the ${name} has ${value.length} bytes, more than the ${MAX_BLOCK_BYTES} that are kept: it is left out`,
+      );
       return;
     }
     tags.push({ tag, type, count: value.length, value });
@@ -89,7 +91,12 @@ export function makeTags(request: TagRequest): { tags: TiffTag[]; warnings: stri
   }
   if (keep.iptc) {
     block(TAG.iptc, TYPE.undefined, source.iptc, 'IPTC record');
-    block(TAG.photoshop, TYPE.byte, keptResources(source.photoshop, request.turned, warnings), 'block of Photoshop resources');
+    block(
+      TAG.photoshop,
+      TYPE.byte,
+      keptResources(source.photoshop, request.turned, warnings),
+      'block of Photoshop resources',
+    );
   }
   if (keep.exif && source.exif !== null) {
     const { descriptive, exif, gps, interoperability } = source.exif;
@@ -124,7 +131,12 @@ function ascii(tag: number, text: string): TiffTag {
 }
 
 function shorts(tag: number, ...values: number[]): TiffTag {
-  return { tag, type: TYPE.short, count: values.length, value: Uint8Array.from(values.flatMap((n) => [n & 255, n >> 8])) };
+  return {
+    tag,
+    type: TYPE.short,
+    count: values.length,
+    value: Uint8Array.from(values.flatMap((n) => [n & 255, n >> 8])),
+  };
 }
 
 /** A positive number as a fraction of whole numbers below 2³², exact to a ten-thousandth. */
@@ -150,7 +162,11 @@ function withSize(field: TiffTag, { width, height }: TagRequest): TiffTag {
   return { tag: field.tag, type: TYPE.long, count: 1, value: Uint8Array.from(value) };
 }
 
-function keptResources(resources: readonly PhotoshopResource[], turned: boolean, warnings: string[]): Uint8Array | null {
+function keptResources(
+  resources: readonly PhotoshopResource[],
+  turned: boolean,
+  warnings: string[],
+): Uint8Array | null {
   const kept = resources.filter(({ id }) => !DROPPED_RESOURCES.has(id) && !(turned && isPath(id)));
   if (turned && resources.some(({ id }) => isPath(id))) {
     warnings.push('the image was turned upright, its Photoshop paths were not: they are left out');
@@ -160,5 +176,8 @@ function keptResources(resources: readonly PhotoshopResource[], turned: boolean,
 
 /** JSON of ASCII alone. */
 function asciiJson(value: unknown): string {
-  return JSON.stringify(value).replace(/[^\x20-\x7e]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return JSON.stringify(value).replace(
+    /[^\x20-\x7e]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }

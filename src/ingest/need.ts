@@ -32,8 +32,10 @@ const ENGINE = {
   readCopies: 3,
   /** Bytes per stored tile: its entry in the index, and in the directory that is laid out twice at the end. */
   tileIndexBytes: 16 + 2 * 16,
-  /** Allocator slack on all of the above. */
-  slack: 1.15,
+  /**
+   * What the C library keeps of freed buffers, on top of all the above: measured, as it is by far the least predictable part.
+   */
+  slack: 2,
 } as const;
 
 /** Tiles handed to the codec in one call (`TileCodec::batch`), and bytes held per raw byte while they are in it. */
@@ -48,8 +50,8 @@ const CODEC: Readonly<Record<TileCoding['kind'], { batch: number; copies: number
 
 /** Loaders' own memory: bytes per unit said in each name. */
 const LOADER = {
-  /** JPEG: rows of one interleaved MCU row and its context, in samples. */
-  jpegRows: 64,
+  /** JPEG: rows of MCUs with their context, and what the C library keeps of them, in rows of samples: measured. */
+  jpegRows: 384,
   /** JPEG in several scans: libjpeg keeps every coefficient as 16 bits. */
   jpegBytesPerCoefficient: 2,
   /** PNG: rows held while filters are undone. */
@@ -73,6 +75,8 @@ const LOADER = {
   heifBytesPerPixel: 12,
   /** Loaders that read the whole file into memory: copies of it. */
   wholeFileCopies: 1,
+  /** The C library's part: loaders hold few large blocks. */
+  slack: 1.08,
 } as const;
 
 /** Rows in flight per thread while an image is only decoded. */
@@ -114,13 +118,15 @@ export interface NeedPlan {
 
 /** Bytes a build takes at its peak: resident growth of the process over its idle state. */
 export function peakNeed(facts: NeedFacts, plan: NeedPlan): number {
-  return Math.ceil(ENGINE.baseBytes + facts.heldBytes + ENGINE.slack * (engineBytes(facts, plan) + loaderBytes(facts)));
+  return Math.ceil(
+    ENGINE.baseBytes + facts.heldBytes + ENGINE.slack * engineBytes(facts, plan) + LOADER.slack * loaderBytes(facts),
+  );
 }
 
 /** Bytes it takes to decode an image and keep nothing of it. */
 export function verifyPeak(facts: NeedFacts, threads: number): number {
   const rows = facts.size.width * facts.bands * facts.sampleBytes * VERIFY_ROWS * Math.max(1, threads);
-  return Math.ceil(ENGINE.baseBytes + facts.heldBytes + ENGINE.slack * (rows + loaderBytes(facts)));
+  return Math.ceil(ENGINE.baseBytes + facts.heldBytes + ENGINE.slack * rows + LOADER.slack * loaderBytes(facts));
 }
 
 /** The documented rule: width × height × channels × 3, doubled above 8 bits. */
@@ -213,7 +219,9 @@ function tiffBytes(tiff: TiffFacts, row: number): number {
   const isRgba = tiff.compression === OLD_JPEG || photometric === LOGL || photometric === LOGLUV;
   const wide = isRgba ? Math.max(row, tiff.width * 4) : row;
   if (chunks.kind === 'tiles') {
-    return index + stored + LOADER.tiffTileRows * (roundUp(tiff.width, chunks.width) / tiff.width) * chunks.height * wide;
+    return (
+      index + stored + LOADER.tiffTileRows * (roundUp(tiff.width, chunks.width) / tiff.width) * chunks.height * wide
+    );
   }
   const byRow = chunks.height > LOADER.tiffScanlineRows && !separate && photometric !== YCBCR && !isRgba;
   const rows = byRow ? 1 : chunks.height;

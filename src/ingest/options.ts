@@ -4,8 +4,8 @@
  */
 import { PyramidionError } from '../errors.js';
 import type { ReductionFilter, UnsharpMask } from '../native/contract.js';
-import { availableProcessors } from '../pool/machine.js';
 import { parseBytes } from '../pool/budget.js';
+import { availableProcessors } from '../pool/machine.js';
 import type { BuildOptions, BuildProgress, EngineOptions, EstimateRule } from './types.js';
 
 /** One option: how it is read, and how it is told. */
@@ -34,8 +34,20 @@ const UNSHARP = {
 } satisfies Table;
 
 const AUTOCROP = {
-  corner: row<'ul' | 'ur' | 'll' | 'lr'>(choice('ul', 'ur', 'll', 'lr'), 'ul', 'ul, ur, ll or lr', 'ul', 'corner whose pixel is the border (mode colour)'),
-  mode: row<'colour' | 'alpha'>(choice('colour', 'alpha'), 'colour', 'colour or alpha', 'colour', 'what the border is told by'),
+  corner: row<'ul' | 'ur' | 'll' | 'lr'>(
+    choice('ul', 'ur', 'll', 'lr'),
+    'ul',
+    'ul, ur, ll or lr',
+    'ul',
+    'corner whose pixel is the border (mode colour)',
+  ),
+  mode: row<'colour' | 'alpha'>(
+    choice('colour', 'alpha'),
+    'colour',
+    'colour or alpha',
+    'colour',
+    'what the border is told by',
+  ),
   tolerance: row<number>(number(0, 1), 0, '0…1', '0', 'difference per component that still matches, of full scale'),
 } satisfies Table;
 
@@ -53,53 +65,226 @@ export const NESTED_OPTIONS = { unsharp: UNSHARP, autocrop: AUTOCROP, keep: KEEP
 export const BUILD_OPTIONS = {
   page: row<number>(whole(0, 100_000), 0, 'a whole number 0…100000', '0', 'page, frame or item of the source'),
   compression: row<'auto' | 'none' | 'deflate' | 'lzw' | 'jpeg' | 'webp'>(
-    choice('auto', 'none', 'deflate', 'lzw', 'jpeg', 'webp'), 'auto', 'auto, none, deflate, lzw, jpeg or webp', 'auto',
-    'coding of the tiles; auto is JPEG for opaque 8-bit photographs, else deflate'),
-  quality: row<number | null>(whole(0, 100), null, 'a whole number: 1…100 (JPEG), 0…100 (WebP)', '95 (JPEG), 90 (WebP)', 'quality of lossy tiles; compression auto, jpeg or webp'),
+    choice('auto', 'none', 'deflate', 'lzw', 'jpeg', 'webp'),
+    'auto',
+    'auto, none, deflate, lzw, jpeg or webp',
+    'auto',
+    'coding of the tiles; auto is JPEG for opaque 8-bit photographs, else deflate',
+  ),
+  quality: row<number | null>(
+    whole(0, 100),
+    null,
+    'a whole number: 1…100 (JPEG), 0…100 (WebP)',
+    '95 (JPEG), 90 (WebP)',
+    'quality of lossy tiles; compression auto, jpeg or webp',
+  ),
   lossless: row<boolean>(boolean, false, 'true or false', 'false', 'lossless WebP; compression webp'),
-  effort: row<number | null>(whole(0, 9), null, 'a whole number: 1…9 (deflate), 0…6 (WebP)', '5 (deflate), 4 (WebP)', 'work put into compression; compression auto, deflate or webp'),
-  predictor: row<boolean | null>(boolean, null, 'true or false', 'true', 'horizontal differencing; compression auto, deflate or lzw'),
-  chroma: row<'4:2:0' | '4:4:4' | null>(choice('4:2:0', '4:4:4'), null, '4:2:0 or 4:4:4', '4:2:0', 'chroma sampling of JPEG tiles; RGB only; compression auto or jpeg'),
+  effort: row<number | null>(
+    whole(0, 9),
+    null,
+    'a whole number: 1…9 (deflate), 0…6 (WebP)',
+    '5 (deflate), 4 (WebP)',
+    'work put into compression; compression auto, deflate or webp',
+  ),
+  predictor: row<boolean | null>(
+    boolean,
+    null,
+    'true or false',
+    'true',
+    'horizontal differencing; compression auto, deflate or lzw',
+  ),
+  chroma: row<'4:2:0' | '4:4:4' | null>(
+    choice('4:2:0', '4:4:4'),
+    null,
+    '4:2:0 or 4:4:4',
+    '4:2:0',
+    'chroma sampling of JPEG tiles; RGB only; compression auto or jpeg',
+  ),
   tileSize: row<number>(multiple(16, 64, 4096), 256, 'a multiple of 16, 64…4096', '256', 'edge of a tile, in pixels'),
-  layout: row<'pages' | 'subifds'>(choice('pages', 'subifds'), 'pages', 'pages or subifds', 'pages', 'levels as pages of the file, or as SubIFDs of the first'),
-  depth: row<'onetile' | 'onepixel' | 'one'>(choice('onetile', 'onepixel', 'one'), 'onetile', 'onetile, onepixel or one', 'onetile', 'size of the smallest level; one: the full level only'),
-  bigTiff: row<'auto' | boolean>((value) => (value === 'auto' ? value : boolean(value)), 'auto', 'auto, true or false', 'auto', 'BigTIFF container; auto: when the output could pass 4 GiB'),
-  bits: row<8 | 16 | 'source'>((value) => (value === 8 || value === 16 || value === 'source' ? value : undefined), 8, '8, 16 or source', '8', 'bits per sample; source: 16 where the source has more than 8'),
-  pixelType: row<'source' | 'gray' | 'rgb' | 'cmyk'>(choice('source', 'gray', 'rgb', 'cmyk'), 'source', 'source, gray, rgb or cmyk', 'source', 'pixel type; source keeps gray, RGB and CMYK, all else becomes RGB'),
-  alpha: row<'straight' | 'associated' | 'source' | 'remove'>(choice('straight', 'associated', 'source', 'remove'), 'straight', 'straight, associated, source or remove', 'straight', 'how alpha is stored'),
-  reduction: row<ReductionFilter>(choice('mean', 'lanczos', 'flashpix', 'bicubic-sharp'), 'lanczos', 'mean, lanczos, flashpix or bicubic-sharp', 'lanczos', '2:1 filter of the reduced levels'),
+  layout: row<'pages' | 'subifds'>(
+    choice('pages', 'subifds'),
+    'pages',
+    'pages or subifds',
+    'pages',
+    'levels as pages of the file, or as SubIFDs of the first',
+  ),
+  depth: row<'onetile' | 'onepixel' | 'one'>(
+    choice('onetile', 'onepixel', 'one'),
+    'onetile',
+    'onetile, onepixel or one',
+    'onetile',
+    'size of the smallest level; one: the full level only',
+  ),
+  bigTiff: row<'auto' | boolean>(
+    (value) => (value === 'auto' ? value : boolean(value)),
+    'auto',
+    'auto, true or false',
+    'auto',
+    'BigTIFF container; auto: when the output could pass 4 GiB',
+  ),
+  bits: row<8 | 16 | 'source'>(
+    (value) => (value === 8 || value === 16 || value === 'source' ? value : undefined),
+    8,
+    '8, 16 or source',
+    '8',
+    'bits per sample; source: 16 where the source has more than 8',
+  ),
+  pixelType: row<'source' | 'gray' | 'rgb' | 'cmyk'>(
+    choice('source', 'gray', 'rgb', 'cmyk'),
+    'source',
+    'source, gray, rgb or cmyk',
+    'source',
+    'pixel type; source keeps gray, RGB and CMYK, all else becomes RGB',
+  ),
+  alpha: row<'straight' | 'associated' | 'source' | 'remove'>(
+    choice('straight', 'associated', 'source', 'remove'),
+    'straight',
+    'straight, associated, source or remove',
+    'straight',
+    'how alpha is stored',
+  ),
+  reduction: row<ReductionFilter>(
+    choice('mean', 'lanczos', 'flashpix', 'bicubic-sharp'),
+    'lanczos',
+    'mean, lanczos, flashpix or bicubic-sharp',
+    'lanczos',
+    '2:1 filter of the reduced levels',
+  ),
   linearLight: row<boolean>(boolean, false, 'true or false', 'false', 'reduce in linear light (gray and RGB)'),
-  unsharp: row<UnsharpMask | null>(nested('unsharp', UNSHARP), null, 'null or an object of the options below', 'null', 'unsharp mask on the reduced levels'),
-  autocrop: row<ValuesOf<typeof AUTOCROP> | null>(nested('autocrop', AUTOCROP), null, 'null or an object of the options below', 'null', 'report the rectangle inside the border; nothing is cropped'),
-  normaliseOrientation: row<boolean>(boolean, true, 'true or false', 'true', "apply the source's orientation; else it is kept as a field"),
-  imageProfile: row<Uint8Array | string | null>(bytesOrPath, null, 'null, a path or a Uint8Array', 'null', 'ICC profile of the source, instead of the embedded one'),
-  viewProfile: row<Uint8Array | string | null>(bytesOrPath, null, 'null, a path or a Uint8Array', 'null', 'ICC profile to convert into; it decides the pixel type'),
-  intent: row<'perceptual' | 'relative' | 'saturation' | 'absolute'>(choice('perceptual', 'relative', 'saturation', 'absolute'), 'relative', 'perceptual, relative, saturation or absolute', 'relative', 'rendering intent of a conversion'),
-  blackPointCompensation: row<boolean>(boolean, true, 'true or false', 'true', 'black-point compensation of a conversion; no effect with absolute'),
-  keep: row<ValuesOf<typeof KEEP>>((value) => nested('keep', KEEP)(value) ?? undefined, defaultsOf(KEEP), 'an object of the options below', 'all true', 'metadata to keep'),
-  dpi: row<number | null>((value) => (value === null ? null : number(1, 100_000)(value)), null, 'null or a number 1…100000', "null: the source's", 'print resolution to write, in pixels per inch'),
-  ifExists: row<'suffix' | 'replace' | 'fail'>(choice('suffix', 'replace', 'fail'), 'suffix', 'suffix, replace or fail', 'suffix', 'when the target exists: write name-1.tif …, replace it, or fail'),
-  signal: row<AbortSignal | null>((value) => (value instanceof AbortSignal ? value : undefined), null, 'an AbortSignal', 'none', 'stops the build'),
+  unsharp: row<UnsharpMask | null>(
+    nested('unsharp', UNSHARP),
+    null,
+    'null or an object of amount, radius, threshold, monochrome',
+    'null',
+    'unsharp mask on the reduced levels',
+  ),
+  autocrop: row<ValuesOf<typeof AUTOCROP> | null>(
+    nested('autocrop', AUTOCROP),
+    null,
+    'null or an object of corner, mode, tolerance',
+    'null',
+    'report the rectangle inside the border; nothing is cropped',
+  ),
+  normaliseOrientation: row<boolean>(
+    boolean,
+    true,
+    'true or false',
+    'true',
+    "apply the source's orientation; else it is kept as a field",
+  ),
+  imageProfile: row<Uint8Array | string | null>(
+    bytesOrPath,
+    null,
+    'null, a path or a Uint8Array',
+    'null',
+    'ICC profile of the source, instead of the embedded one',
+  ),
+  viewProfile: row<Uint8Array | string | null>(
+    bytesOrPath,
+    null,
+    'null, a path or a Uint8Array',
+    'null',
+    'ICC profile to convert into; it decides the pixel type',
+  ),
+  intent: row<'perceptual' | 'relative' | 'saturation' | 'absolute'>(
+    choice('perceptual', 'relative', 'saturation', 'absolute'),
+    'relative',
+    'perceptual, relative, saturation or absolute',
+    'relative',
+    'rendering intent of a conversion',
+  ),
+  blackPointCompensation: row<boolean>(
+    boolean,
+    true,
+    'true or false',
+    'true',
+    'black-point compensation of a conversion; no effect with absolute',
+  ),
+  keep: row<ValuesOf<typeof KEEP>>(
+    (value) => nested('keep', KEEP)(value) ?? undefined,
+    defaultsOf(KEEP),
+    'an object of profile, xmp, exif, iptc',
+    'all true',
+    'metadata to keep',
+  ),
+  dpi: row<number | null>(
+    (value) => (value === null ? null : number(1, 100_000)(value)),
+    null,
+    'null or a number 1…100000',
+    "null: the source's",
+    'print resolution to write, in pixels per inch',
+  ),
+  ifExists: row<'suffix' | 'replace' | 'fail'>(
+    choice('suffix', 'replace', 'fail'),
+    'suffix',
+    'suffix, replace or fail',
+    'suffix',
+    'when the target exists: write name-1.tif …, replace it, or fail',
+  ),
+  signal: row<AbortSignal | null>(
+    (value) => (value instanceof AbortSignal ? value : undefined),
+    null,
+    'an AbortSignal',
+    'none',
+    'stops the build',
+  ),
   onProgress: row<((progress: BuildProgress) => void) | null>(
-    (value) => (typeof value === 'function' ? (progress) => void value(progress) : undefined), null, 'a function', 'none', 'is told how far the build is'),
+    (value) => (typeof value === 'function' ? (progress) => void value(progress) : undefined),
+    null,
+    'a function',
+    'none',
+    'is told how far the build is',
+  ),
 } satisfies Table & Record<keyof BuildOptions, OptionRow<unknown>>;
 
 /** Every option of `Engine.start`. */
 export const ENGINE_OPTIONS = {
-  maxMemory: row<number>((value) => parseBytes(value), 3 * 1024 ** 3, 'bytes, or a number with K, M, G or T; at least 10M', '3G', 'memory budget of all builds of the process'),
+  maxMemory: row<number>(
+    (value) => parseBytes(value),
+    3 * 1024 ** 3,
+    'bytes, or a number with K, M, G or T; at least 10M',
+    '3G',
+    'memory budget of all builds of the process',
+  ),
   estimate: row<EstimateRule>(
-    (value) => (value === 'peak' || value === 'decoded' || typeof value === 'function' ? (value as EstimateRule) : undefined),
-    'peak', 'peak, decoded or a function', 'peak', "how a build's need is told: the engine's true peak, width × height × channels × 3 (× 2 above 8 bits), or your own figure"),
-  workers: row<number | null>(whole(1, 64), null, 'a whole number 1…64', 'the processors', 'builds that may run at once'),
-  threads: row<number | null>(whole(1, 1024), null, 'a whole number 1…1024', 'the processors', 'processors to share among the builds'),
-  maxPixels: row<number>(whole(1, Number.MAX_SAFE_INTEGER), 4_000_000_000, 'a whole number from 1', '4 000 000 000', 'largest image that is opened, in pixels'),
+    (value) =>
+      value === 'peak' || value === 'decoded' || typeof value === 'function' ? (value as EstimateRule) : undefined,
+    'peak',
+    'peak, decoded or a function',
+    'peak',
+    "how a build's need is told: the engine's true peak, width × height × channels × 3 (× 2 above 8 bits), or your own figure",
+  ),
+  workers: row<number | null>(
+    whole(1, 64),
+    null,
+    'a whole number 1…64',
+    'the processors',
+    'builds that may run at once',
+  ),
+  threads: row<number | null>(
+    whole(1, 1024),
+    null,
+    'a whole number 1…1024',
+    'the processors',
+    'processors to share among the builds',
+  ),
+  maxPixels: row<number>(
+    whole(1, Number.MAX_SAFE_INTEGER),
+    4_000_000_000,
+    'a whole number from 1',
+    '4 000 000 000',
+    'largest image that is opened, in pixels',
+  ),
 } satisfies Table & Record<keyof EngineOptions, OptionRow<unknown>>;
 
 /** Build options after checking, with every default in place; null where the default depends on the coding. */
 export type ResolvedOptions = ValuesOf<typeof BUILD_OPTIONS>;
 
 /** Engine options after checking, with every default in place. */
-export type ResolvedEngineOptions = ValuesOf<typeof ENGINE_OPTIONS> & { readonly workers: number; readonly threads: number };
+export type ResolvedEngineOptions = ValuesOf<typeof ENGINE_OPTIONS> & {
+  readonly workers: number;
+  readonly threads: number;
+};
 
 /** Checks the options of a build, alone and together. Throws `INVALID_OPTION`. */
 export function resolveBuildOptions(options: BuildOptions = {}): ResolvedOptions {
@@ -118,7 +303,11 @@ export function resolveEngineOptions(options: EngineOptions = {}): ResolvedEngin
 
 /** The error for an option: names it, the value, and what is allowed. */
 export function invalidOption(option: string, value: unknown, allowed: string): PyramidionError {
-  return new PyramidionError('INVALID_OPTION', `${option} must be ${allowed}; got ${shown(value)}`, { option, value, limit: allowed });
+  return new PyramidionError('INVALID_OPTION', `${option} must be ${allowed}; got ${shown(value)}`, {
+    option,
+    value,
+    limit: allowed,
+  });
 }
 
 /** What one option rules out in another. */
@@ -132,7 +321,11 @@ function checkTogether(options: ResolvedOptions): void {
   only('lossless', lossless, 'webp');
   only('effort', effort, 'auto', 'deflate', 'webp');
   if (predictor !== null && !['auto', 'deflate', 'lzw'].includes(compression)) {
-    throw invalidOption('predictor', predictor, `left out with compression ${compression}: it applies to auto, deflate, lzw`);
+    throw invalidOption(
+      'predictor',
+      predictor,
+      `left out with compression ${compression}: it applies to auto, deflate, lzw`,
+    );
   }
   only('chroma', chroma, 'auto', 'jpeg');
   if (quality !== null && lossless) throw invalidOption('quality', quality, 'left out when lossless is true');
@@ -150,16 +343,18 @@ function checkTogether(options: ResolvedOptions): void {
 }
 
 function readTable<Rows extends Table>(rows: Rows, given: unknown, prefix: string): ValuesOf<Rows> {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw invalidOption(prefix === '' ? 'options' : prefix.slice(0, -1), given, 'an object');
-  }
+  if (!isObject(given)) throw invalidOption('options', given, 'an object');
   for (const name of Object.keys(given)) {
     if (!Object.hasOwn(rows, name)) {
-      throw new PyramidionError('INVALID_OPTION', `${prefix}${name} is no option: allowed are ${Object.keys(rows).join(', ')}`, {
-        option: prefix + name,
-        value: (given as Record<string, unknown>)[name],
-        limit: Object.keys(rows),
-      });
+      throw new PyramidionError(
+        'INVALID_OPTION',
+        `${prefix}${name} is no option: allowed are ${Object.keys(rows).join(', ')}`,
+        {
+          option: prefix + name,
+          value: (given as Record<string, unknown>)[name],
+          limit: Object.keys(rows),
+        },
+      );
     }
   }
   const values = Object.entries(rows).map(([name, { read, fallback, allowed }]) => {
@@ -182,12 +377,19 @@ function row<Value>(
   return { read, fallback, allowed, shown: shownDefault, effect };
 }
 
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 function defaultsOf<Rows extends Table>(rows: Rows): ValuesOf<Rows> {
   return readTable(rows, {}, '');
 }
 
 function nested<Rows extends Table>(name: string, rows: Rows): (value: unknown) => ValuesOf<Rows> | null | undefined {
-  return (value) => (value === null ? null : readTable(rows, value, `${name}.`));
+  return (value) => {
+    if (value === null) return null;
+    return isObject(value) ? readTable(rows, value, `${name}.`) : undefined;
+  };
 }
 
 function number(low: number, high: number): (value: unknown) => number | undefined {
@@ -214,7 +416,9 @@ function choice<Name extends string>(...names: readonly Name[]): (value: unknown
 }
 
 function bytesOrPath(value: unknown): Uint8Array | string | null | undefined {
-  return value === null || value instanceof Uint8Array || (typeof value === 'string' && value !== '') ? value : undefined;
+  return value === null || value instanceof Uint8Array || (typeof value === 'string' && value !== '')
+    ? value
+    : undefined;
 }
 
 /** A value as a message shows it: short, whatever it is. */

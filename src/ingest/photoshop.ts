@@ -1,7 +1,15 @@
 /** Photoshop image resources ("8BIM" blocks), as JPEG's APP13 and TIFF's tag 34377 hold them. */
 
 /** Resource numbers used here (Photoshop file format specification, "Image resource IDs"). */
-export const RESOURCE = { iptc: 1028, thumbnailOld: 1033, icc: 1039, thumbnail: 1036, exif: 1058, exif3: 1059, xmp: 1060 } as const;
+export const RESOURCE = {
+  iptc: 1028,
+  thumbnailOld: 1033,
+  icc: 1039,
+  thumbnail: 1036,
+  exif: 1058,
+  exif3: 1059,
+  xmp: 1060,
+} as const;
 
 /** Saved paths, and the name of the clipping path. */
 const FIRST_PATH = 2000;

@@ -47,9 +47,10 @@ const STORED_RATIO = {
   none: { most: 1, typical: 1 },
   deflate: { most: 1.001, typical: 0.3 },
   lzw: { most: 1.5, typical: 0.4 },
-  /** Noise at quality 95; above that JPEG can be larger than the pixels. */
-  jpeg: { most: 0.85, mostAbove95: 1.3, typical: 0.04 },
-  webp: { most: 0.5, mostAbove95: 0.85, mostLossless: 1.1, typical: 0.03 },
+  // Measured on noise, at quality 95 and at 100.
+  jpeg: { most: 0.85, mostAbove95: 1.1, typical: 0.04 },
+  jpegSubsampled: { most: 0.4, mostAbove95: 0.55 },
+  webp: { most: 0.4, mostAbove95: 0.5, mostLossless: 1.02, typical: 0.03 },
 } as const;
 /** Flat graphics take this much less than {@link STORED_RATIO} says. */
 const FLAT_FACTOR = 0.1;
@@ -150,7 +151,9 @@ function planColour(probed: Probed, options: ResolvedOptions, context: PlanConte
       const job = isSameProfile(own, viewProfile) ? null : convert(own, viewProfile);
       return { space: pixelSpace, job, profile: viewProfile };
     }
-    warnings.push('viewProfile has no effect: the source has no profile that can be used, and there is no imageProfile');
+    warnings.push(
+      'viewProfile has no effect: the source has no profile that can be used, and there is no imageProfile',
+    );
   }
 
   let to = options.pixelType === 'source' ? from : options.pixelType;
@@ -163,12 +166,15 @@ function planColour(probed: Probed, options: ResolvedOptions, context: PlanConte
     const srgb = parseProfile(srgbProfile());
     return { space: to, job: convert(own, srgb), profile: srgb };
   }
-  if (own !== null) warnings.push(`the profile is not kept: the pixels were converted from ${from} to ${to} without one`);
+  if (own !== null)
+    warnings.push(`the profile is not kept: the pixels were converted from ${from} to ${to} without one`);
   return { space: to, job: null, profile: null };
 }
 
 function unusable(option: string, profile: Profile, why: string): PyramidionError {
-  return new PyramidionError('PROFILE_INVALID', `${option} '${profile.description}' cannot be used: ${why}`, { option });
+  return new PyramidionError('PROFILE_INVALID', `${option} '${profile.description}' cannot be used: ${why}`, {
+    option,
+  });
 }
 
 /** Coding and pixel type of the tiles, which depend on each other. */
@@ -179,10 +185,16 @@ function planCoding(
   warnings: string[],
 ): { coding: TileCoding; pixels: PixelType } {
   const { info, content } = probed;
-  const alpha = info.alpha === 'none' || options.alpha === 'remove' ? 'none' : options.alpha === 'source' ? info.alpha : options.alpha;
+  const alpha =
+    info.alpha === 'none' || options.alpha === 'remove'
+      ? 'none'
+      : options.alpha === 'source'
+        ? info.alpha
+        : options.alpha;
   const isDeep = options.bits === 16 || (options.bits === 'source' && info.bitDepth > 8);
   let { compression } = options;
-  if (compression === 'auto') compression = alpha === 'none' && !isDeep && content === 'photograph' ? 'jpeg' : 'deflate';
+  if (compression === 'auto')
+    compression = alpha === 'none' && !isDeep && content === 'photograph' ? 'jpeg' : 'deflate';
   if (compression === 'jpeg' && alpha !== 'none') {
     compression = 'deflate';
     warnings.push('JPEG tiles have no alpha: deflate is used (alpha: remove drops it)');
@@ -192,7 +204,8 @@ function planCoding(
     warnings.push('WebP tiles hold RGB: deflate is used for CMYK');
   }
   const isLossy = compression === 'jpeg' || compression === 'webp';
-  if (isLossy && isDeep) warnings.push(`${compression === 'jpeg' ? 'JPEG' : 'WebP'} tiles have 8 bits: the source's are reduced`);
+  if (isLossy && isDeep)
+    warnings.push(`${compression === 'jpeg' ? 'JPEG' : 'WebP'} tiles have 8 bits: the source's are reduced`);
   const pixels: PixelType = { space, bits: isDeep && !isLossy ? 16 : 8, alpha };
   if (compression === 'jpeg' && options.chroma !== null && space !== 'rgb') {
     warnings.push(`chroma has no effect on ${space === 'gray' ? 'gray' : 'CMYK'}`);
@@ -270,7 +283,9 @@ function boundBytes(
   tags: readonly TiffTag[],
 ): number {
   const tiles = levels.reduce((sum, level) => sum + tileCount(level, options.tileSize), 0);
-  return Math.ceil(tiles * (rawTileBytes(options, pixels) * largestRatio(coding) + TILE_OVERHEAD) + tagBytes(tags));
+  return Math.ceil(
+    tiles * (rawTileBytes(options, pixels) * largestRatio(coding, pixels) + TILE_OVERHEAD) + tagBytes(tags),
+  );
 }
 
 function typicalBytes(
@@ -291,10 +306,11 @@ function rawTileBytes({ tileSize }: ResolvedOptions, { space, bits, alpha }: Pix
   return tileSize ** 2 * samples * (bits / 8);
 }
 
-function largestRatio(coding: TileCoding): number {
+function largestRatio(coding: TileCoding, { space }: PixelType): number {
   if (coding.kind === 'webp' && coding.lossless) return STORED_RATIO.webp.mostLossless;
   if (coding.kind === 'jpeg' || coding.kind === 'webp') {
-    const { most, mostAbove95 } = STORED_RATIO[coding.kind];
+    const isSubsampled = coding.kind === 'jpeg' && coding.subsample && space === 'rgb';
+    const { most, mostAbove95 } = STORED_RATIO[isSubsampled ? 'jpegSubsampled' : coding.kind];
     return coding.quality > 95 ? mostAbove95 : most;
   }
   return STORED_RATIO[coding.kind].most;

@@ -75,7 +75,8 @@ export async function probeSource(source: Source, prober: Prober, request: Probe
   const jpeg = format === 'jpeg' ? await readJpegFrame(source.read, source.size) : null;
   const tiff = format === 'tiff' ? await openTiff(source, page) : null;
   const kind = tiff === null ? undefined : UNSUPPORTED_PHOTOMETRICS[tiff.facts.photometric];
-  if (kind !== undefined) throw new PyramidionError('UNSUPPORTED_IMAGE', `${source.name} holds ${kind}, which is not supported`);
+  if (kind !== undefined)
+    throw new PyramidionError('UNSUPPORTED_IMAGE', `${source.name} holds ${kind}, which is not supported`);
   const losslessWebp = format === 'webp' && (await isLosslessWebp(source.read));
 
   const pixelSpace = pixelSpaceOf(native);
@@ -149,13 +150,29 @@ export async function probeSource(source: Source, prober: Prober, request: Probe
 }
 
 const SAMPLE_BYTES: Readonly<Record<SampleType, number>> = {
-  uchar: 1, char: 1, ushort: 2, short: 2, uint: 4, int: 4, float: 4, double: 8, complex: 8, dpcomplex: 16,
+  uchar: 1,
+  char: 1,
+  ushort: 2,
+  short: 2,
+  uint: 4,
+  int: 4,
+  float: 4,
+  double: 8,
+  complex: 8,
+  dpcomplex: 16,
 };
 
 const SAMPLE_FORMATS: Readonly<Record<SampleType, ImageInfo['sampleFormat']>> = {
-  uchar: 'unsigned', ushort: 'unsigned', uint: 'unsigned',
-  char: 'signed', short: 'signed', int: 'signed',
-  float: 'float', double: 'float', complex: 'float', dpcomplex: 'float',
+  uchar: 'unsigned',
+  ushort: 'unsigned',
+  uint: 'unsigned',
+  char: 'signed',
+  short: 'signed',
+  int: 'signed',
+  float: 'float',
+  double: 'float',
+  complex: 'float',
+  dpcomplex: 'float',
 };
 
 /** TIFF pixels that libvips hands over as they are, without knowing what they mean. */
@@ -217,7 +234,8 @@ function colourSpaceOf(native: ProbeResult): ImageInfo['colourSpace'] {
   if (interpretation === 'lab' || interpretation === 'labs' || interpretation === 'labq') return 'lab';
   if (VIA_SRGB.has(interpretation) || interpretation === 'multiband') return 'other';
   if (interpretation === 'b-w' || interpretation === 'grey16') return 'gray';
-  if (interpretation === 'srgb' || interpretation === 'rgb' || interpretation === 'rgb16') return bands < 3 ? 'gray' : 'rgb';
+  if (interpretation === 'srgb' || interpretation === 'rgb' || interpretation === 'rgb16')
+    return bands < 3 ? 'gray' : 'rgb';
   return interpretation === 'cmyk' && bands >= 4 ? 'cmyk' : 'other';
 }
 
@@ -309,10 +327,11 @@ function lengthOf(exif: ExifFields | null): number {
 function dpiOf({ dpiX, dpiY, orientation }: ProbeResult): ImageInfo['dpi'] {
   if (!(dpiX > 0 && dpiY > 0)) return null;
   const { width, height } = orientedSize({ width: dpiX, height: dpiY }, orientation);
-  return { x: width, y: height };
+  // The trip through pixels per millimetre makes 300 into 300.0000023.
+  const round = (dpi: number): number => Math.round(dpi * 1e4) / 1e4;
+  return { x: round(width), y: round(height) };
 }
 
 function startsWith(bytes: Uint8Array | undefined, text: string): boolean {
   return bytes !== undefined && Buffer.from(bytes.subarray(0, text.length)).toString('latin1') === text;
 }
-

@@ -47,7 +47,9 @@ export function parseProfile(bytes: Uint8Array): Profile {
   const space = data.text(16, 4);
   const deviceClass = data.text(12, 4);
   const hasCurves =
-    space === 'GRAY' ? tags.has('kTRC') : ['rXYZ', 'gXYZ', 'bXYZ', 'rTRC', 'gTRC', 'bTRC'].every((name) => tags.has(name));
+    space === 'GRAY'
+      ? tags.has('kTRC')
+      : ['rXYZ', 'gXYZ', 'bXYZ', 'rTRC', 'gTRC', 'bTRC'].every((name) => tags.has(name));
   const has = (...names: string[]): boolean => names.some((name) => tags.has(name));
   const isDevice = ['scnr', 'mntr', 'prtr', 'spac'].includes(deviceClass);
   const description = tags.get('desc');
@@ -115,6 +117,8 @@ class ProfileBytes {
   }
 
   utf16(at: number, length: number): string {
-    return Buffer.from(this.#bytes.subarray(at, at + (length & ~1))).swap16().toString('utf16le');
+    return Buffer.from(this.#bytes.subarray(at, at + (length & ~1)))
+      .swap16()
+      .toString('utf16le');
   }
 }

@@ -37,7 +37,10 @@ export interface Temporary {
 
 /** Names a temporary file in the target's folder. The file itself is the caller's to create. */
 export function temporaryBeside(target: string): Temporary {
-  const name = Buffer.from(basename(target)).subarray(0, MAX_NAME_BYTES).toString('utf8').replace(/\ufffd+$/, '');
+  const name = Buffer.from(basename(target))
+    .subarray(0, MAX_NAME_BYTES)
+    .toString('utf8')
+    .replace(/\ufffd+$/, '');
   const file = `.${name}.${HOST}-${process.pid}-${randomBytes(8).toString('hex')}.${SUFFIX}`;
   const path = join(dirname(target), file);
   live.add(path);
@@ -56,6 +59,7 @@ export function temporaryBeside(target: string): Temporary {
  */
 export async function sweepStale(folder: string, now = Date.now()): Promise<string[]> {
   if (now - (swept.get(folder) ?? Number.NEGATIVE_INFINITY) < SWEEP_AGAIN_MS) return [];
+  for (const [other, at] of swept) if (now - at >= SWEEP_AGAIN_MS) swept.delete(other);
   swept.set(folder, now);
   const removed: string[] = [];
   try {

@@ -16,11 +16,40 @@ const DIRECTORY_READ = 1024;
 
 /** Bytes of one element, by TIFF field type. 129 is UTF-8 of EXIF 3.0. */
 const TYPE_BYTES: Readonly<Record<number, number>> = {
-  1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8, 129: 1,
+  1: 1,
+  2: 1,
+  3: 2,
+  4: 4,
+  5: 8,
+  6: 1,
+  7: 1,
+  8: 2,
+  9: 4,
+  10: 8,
+  11: 4,
+  12: 8,
+  13: 4,
+  16: 8,
+  17: 8,
+  18: 8,
+  129: 1,
 };
 
 /** Bytes of the largest unit that changes with the byte order: a rational is two of them. */
-const SWAP_BYTES: Readonly<Record<number, number>> = { 3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8 };
+const SWAP_BYTES: Readonly<Record<number, number>> = {
+  3: 2,
+  4: 4,
+  5: 4,
+  8: 2,
+  9: 4,
+  10: 4,
+  11: 4,
+  12: 8,
+  13: 4,
+  16: 8,
+  17: 8,
+  18: 8,
+};
 
 /** One field of a directory. */
 export interface TiffField {
@@ -149,11 +178,19 @@ export class TiffReader {
     const type = data.getUint16(at + 2, this.littleEndian);
     const unit = TYPE_BYTES[type];
     if (unit === undefined) return null;
-    const count = this.big ? safeNumber(data.getBigUint64(at + 4, this.littleEndian)) : data.getUint32(at + 4, this.littleEndian);
+    const count = this.big
+      ? safeNumber(data.getBigUint64(at + 4, this.littleEndian))
+      : data.getUint32(at + 4, this.littleEndian);
     const byteLength = count * unit;
     const valueAt = at + (this.big ? 12 : 8);
     const isInside = byteLength <= (this.big ? 8 : 4);
-    return { tag, type, count, byteLength, valueOffset: isInside ? directoryOffset + valueAt : this.#offsetAt(data, valueAt) };
+    return {
+      tag,
+      type,
+      count,
+      byteLength,
+      valueOffset: isInside ? directoryOffset + valueAt : this.#offsetAt(data, valueAt),
+    };
   }
 
   #offsetAt(data: DataView, at: number): number {

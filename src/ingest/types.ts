@@ -1,5 +1,12 @@
 /** The public shapes of ingestion: what `Engine.probe` and `Engine.build` take and yield. */
-import type { AutocropJob, BuiltLevel, NativeRect, ReductionFilter, SourceFormat, UnsharpMask } from '../native/contract.js';
+import type {
+  AutocropJob,
+  BuiltLevel,
+  NativeRect,
+  ReductionFilter,
+  SourceFormat,
+  UnsharpMask,
+} from '../native/contract.js';
 
 export type { SourceInput } from '../source/types.js';
 
@@ -90,7 +97,12 @@ export interface BuildOptions {
   /** Default true; no effect with `absolute`. */
   readonly blackPointCompensation?: boolean;
   /** Metadata to keep. Default all of them. */
-  readonly keep?: { readonly profile?: boolean; readonly xmp?: boolean; readonly exif?: boolean; readonly iptc?: boolean };
+  readonly keep?: {
+    readonly profile?: boolean;
+    readonly xmp?: boolean;
+    readonly exif?: boolean;
+    readonly iptc?: boolean;
+  };
   /** Print resolution to write, pixels per inch. Default the source's. */
   readonly dpi?: number | null;
   /** What to do when the target exists: `suffix` (default) writes `name-1.tif`, `name-2.tif` …; `replace`; `fail`. */

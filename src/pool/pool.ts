@@ -64,6 +64,11 @@ export interface RunOptions {
   readonly onProgress?: ((progress: JobProgress) => void) | undefined;
   /** Called once, when the build leaves the queue. If it throws, a `warning` event tells. */
   readonly onStart?: ((start: JobStart) => void) | undefined;
+  /**
+   * The reservation is held until this has settled, too: for what the caller still does with the file, and for the
+   * source it still holds in memory.
+   */
+  readonly until?: Promise<unknown> | undefined;
 }
 
 /** How one verification is run. */
@@ -88,8 +93,8 @@ export interface PoolEvents {
   /** A build left the queue. */
   started: [event: { readonly id: number; readonly need: number } & JobStart];
   /**
-   * A build's native call has returned and its reservation is about to be released, or it never left the queue. `code`
-   * is what its promise is rejected with, null when it succeeded.
+   * A build's native call has returned and its reservation is about to be released (unless `until` holds it), or it
+   * never left the queue. `code` is what its promise is rejected with, null when it succeeded.
    */
   finished: [event: { readonly id: number; readonly code: ErrorCode | null }];
   /** A callback or listener threw; nothing else came of it. Without a listener, Node's own warning is issued. */
@@ -108,7 +113,8 @@ const WORKER_FILE = fileURLToPath(new URL('./worker.js', import.meta.url));
  * - A build or verification waits first-come for its reservation and a slot (see {@link MemoryBudget}). Probes have
  *   threads of their own, one for every four workers, and never wait behind a build. There are as many threads as
  *   calls can run at once, so nothing waits inside piscina but for a thread to start.
- * - The reservation is held until the native call has returned, whatever has become of the promise by then.
+ * - The reservation is held until the native call has returned, whatever has become of the promise by then (and until
+ *   `until` has settled, where that is given).
  * - Every call rejects with a `PyramidionError`: the code the native call failed with; `ABORTED` when its signal fires;
  *   `ENGINE_CLOSED` once {@link Pool.close} was called; `WORKER_DIED` when its thread ended under it (piscina starts
  *   another); `BUDGET_OVERRUN` when it was stopped for its memory (`value` the bytes taken, `limit` the bytes allowed:
@@ -198,7 +204,8 @@ export class Pool extends EventEmitter<PoolEvents> {
       this.#tell('started', { id, need, threads, waitSeconds });
       return { ...job, input: shareInput(job.input), threads, control: running.control };
     };
-    const result = await this.#run('build', makeJob, { running, reservation, watched: true, signal, onReturn });
+    const turn: Turn = { running, reservation, watched: true, signal, onReturn, until: options.until };
+    const result = await this.#run('build', makeJob, turn);
     const buildSeconds = (performance.now() - startedAt) / 1000;
     running.report({ level: result.levels.length - 1, fraction: 1, bytes: result.bytes });
     return { result, waitSeconds, buildSeconds };
@@ -240,7 +247,7 @@ export class Pool extends EventEmitter<PoolEvents> {
   async #run<Name extends TaskName>(
     task: Name,
     makeJob: () => Tasks[Name]['job'],
-    { running, reservation, watched, signal, onReturn }: Turn,
+    { running, reservation, watched, signal, onReturn, until }: Turn,
   ): Promise<Tasks[Name]['value']> {
     const onAbort = (): void => running.stop(abortedError(signal), STOP.aborted, GRACE_MS);
     const start = (): Promise<Tasks[Name]['value']> => {
@@ -255,7 +262,9 @@ export class Pool extends EventEmitter<PoolEvents> {
       this.#monitor.remove(running);
       this.#running.delete(running);
       onReturn?.(running.error?.code ?? code);
-      reservation.release();
+      const release = (): void => reservation.release();
+      if (until === undefined) release();
+      else void until.then(release, release);
     };
     // In a reaction, when the job is among the running ones: the caller's `onStart` may abort it or close the pool.
     const native = Promise.resolve()
@@ -331,6 +340,7 @@ interface Turn {
   readonly watched: boolean;
   readonly signal: AbortSignal | undefined;
   readonly onReturn?: (code: ErrorCode | null) => void;
+  readonly until?: Promise<unknown> | undefined;
 }
 
 /** A job from its turn to the return of its native call. */

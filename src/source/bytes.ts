@@ -31,7 +31,7 @@ export function openBytes(bytes: Uint8Array): Source {
     },
     sha256: (signal) =>
       sha256Of(
-        async (offset, length) => {
+        async (_buffer, offset, length) => {
           await setImmediate();
           return bytes.subarray(offset, offset + length);
         },

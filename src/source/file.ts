@@ -47,9 +47,7 @@ export async function openFile(path: string, known: KnownFile = {}): Promise<Sou
   const size = Number(identity.size);
   let closing: Promise<void> | null = null;
 
-  const read = async (offset: number, length: number): Promise<Uint8Array> => {
-    const wanted = Math.max(0, Math.min(length, size - offset));
-    const bytes = new Uint8Array(wanted);
+  const fill = async (bytes: Uint8Array, offset: number, wanted: number): Promise<Uint8Array> => {
     let filled = 0;
     while (filled < wanted) {
       let got: number;
@@ -58,10 +56,15 @@ export async function openFile(path: string, known: KnownFile = {}): Promise<Sou
       } catch (error) {
         throw asSourceError(error, path);
       }
-      if (got === 0) throw new PyramidionError('SOURCE_CHANGED', `${name} became shorter than the ${size} bytes it had`);
+      if (got === 0)
+        throw new PyramidionError('SOURCE_CHANGED', `${name} became shorter than the ${size} bytes it had`);
       filled += got;
     }
-    return bytes;
+    return bytes.subarray(0, wanted);
+  };
+  const read = async (offset: number, length: number): Promise<Uint8Array> => {
+    const wanted = Math.max(0, Math.min(length, size - offset));
+    return fill(new Uint8Array(wanted), offset, wanted);
   };
 
   const input = { path: absolute, size } as const;
@@ -73,10 +76,12 @@ export async function openFile(path: string, known: KnownFile = {}): Promise<Sou
     heldBytes: 0,
     read,
     nativeInput: () => input,
-    sha256: async (signal) => known.sha256 ?? sha256Of(read, size, signal),
+    sha256: async (signal) => known.sha256 ?? sha256Of(fill, size, signal),
     verifyUnchanged: async () => {
       // The handle shows a rewrite in place, the path a replacement. A file that is gone by now was read while it was there.
-      const inPlace = await handle.stat({ bigint: true });
+      const inPlace = await handle.stat({ bigint: true }).catch((error: unknown) => {
+        throw asSourceError(error, path);
+      });
       const atPath = await stat(absolute, { bigint: true }).catch(() => null);
       if (!isSame(inPlace, identity) || (atPath !== null && !isSame(atPath, identity))) {
         throw new PyramidionError('SOURCE_CHANGED', `${name} was changed or replaced while it was read`);
@@ -101,5 +106,9 @@ export function asSourceError(error: unknown, path: string): PyramidionError {
     return new PyramidionError('SOURCE_NOT_FOUND', `${path} does not exist`, { cause: error, value: path });
   }
   const detail = error instanceof Error ? error.message : String(error);
-  return new PyramidionError('SOURCE_UNREADABLE', `${path} cannot be read (${code})`, { cause: error, detail, value: path });
+  return new PyramidionError('SOURCE_UNREADABLE', `${path} cannot be read (${code})`, {
+    cause: error,
+    detail,
+    value: path,
+  });
 }

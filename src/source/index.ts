@@ -35,18 +35,26 @@ function pathOfUrl(url: URL): string {
   try {
     return fileURLToPath(url);
   } catch (error) {
-    throw new PyramidionError('INVALID_OPTION', `source: a file: URL of this host was expected, not ${url.protocol}//${url.host}`, {
-      option: 'source',
-      value: url.href,
-      cause: error,
-    });
+    throw new PyramidionError(
+      'INVALID_OPTION',
+      `source: a file: URL of this host was expected, not ${url.protocol}//${url.host}`,
+      {
+        option: 'source',
+        value: url.href,
+        cause: error,
+      },
+    );
   }
 }
 
 function refused(value: unknown): PyramidionError {
   const shown = typeof value === 'string' ? JSON.stringify(value) : value === null ? 'null' : typeof value;
-  return new PyramidionError('INVALID_OPTION', `source: a path, a file: URL, a Uint8Array or a Readable was expected, not ${shown}`, {
-    option: 'source',
-    value,
-  });
+  return new PyramidionError(
+    'INVALID_OPTION',
+    `source: a path, a file: URL, a Uint8Array or a Readable was expected, not ${shown}`,
+    {
+      option: 'source',
+      value,
+    },
+  );
 }

@@ -9,14 +9,33 @@ export const MAGIC_BYTES = 512;
 const ALLOWED = 'JPEG, PNG, TIFF, BigTIFF, WebP, GIF, HEIF and AVIF';
 
 /** Brands (ISO/IEC 23008-12, AVIF 1.1) under which an ISO media file holds still images. */
-const HEIF_BRANDS = new Set(['heic', 'heix', 'heim', 'heis', 'hevc', 'hevx', 'hevm', 'hevs', 'mif1', 'mif2', 'msf1', 'miaf', 'avif', 'avis', 'avio']);
+const HEIF_BRANDS = new Set([
+  'heic',
+  'heix',
+  'heim',
+  'heis',
+  'hevc',
+  'hevx',
+  'hevm',
+  'hevs',
+  'mif1',
+  'mif2',
+  'msf1',
+  'miaf',
+  'avif',
+  'avis',
+  'avio',
+]);
 
 type Test = (head: Uint8Array) => boolean;
 
 const FORMATS: readonly (readonly [SourceFormat, Test])[] = [
   ['jpeg', starts(0xff, 0xd8, 0xff)],
   ['png', starts(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a)],
-  ['tiff', any(starts(0x49, 0x49, 42, 0), starts(0x4d, 0x4d, 0, 42), starts(0x49, 0x49, 43, 0), starts(0x4d, 0x4d, 0, 43))],
+  [
+    'tiff',
+    any(starts(0x49, 0x49, 42, 0), starts(0x4d, 0x4d, 0, 42), starts(0x49, 0x49, 43, 0), starts(0x4d, 0x4d, 0, 43)),
+  ],
   ['webp', all(text('RIFF'), text('WEBP', 8))],
   ['gif', any(text('GIF87a'), text('GIF89a'))],
   ['heif', (head) => brands(head).some((brand) => HEIF_BRANDS.has(brand))],
@@ -31,7 +50,10 @@ const REFUSED: readonly (readonly [string, Test])[] = [
   ['PDF', text('%PDF')],
   ['PostScript or EPS', any(text('%!PS'), starts(0xc5, 0xd0, 0xd3, 0xc6))],
   ['SVG', isSvg],
-  ['PPM, PGM, PBM or PAM', (head) => byte(head, 0) === 0x50 && isBetween(byte(head, 1), 0x31, 0x37) && isSpace(byte(head, 2))],
+  [
+    'PPM, PGM, PBM or PAM',
+    (head) => byte(head, 0) === 0x50 && isBetween(byte(head, 1), 0x31, 0x37) && isSpace(byte(head, 2)),
+  ],
   ['PFM', (head) => byte(head, 0) === 0x50 && (byte(head, 1) | 0x20) === 0x66 && isSpace(byte(head, 2))],
   ['Radiance HDR', text('#?RAD')],
   ['OpenEXR', starts(0x76, 0x2f, 0x31, 0x01)],
@@ -60,8 +82,13 @@ export function detectFormat(head: Uint8Array, name = 'the source'): SourceForma
   if (head.length === 0) throw new PyramidionError('CORRUPT_IMAGE', `${name} is empty`);
   for (const [format, test] of FORMATS) if (test(head)) return format;
   const known = REFUSED.find(([, test]) => test(head))?.[0];
-  const found = Buffer.from(head.subarray(0, 12)).toString('hex').replace(/(..)(?=.)/g, '$1 ');
-  const what = known === undefined ? 'is of no known image format' : `is ${known}, which is recognised but not on the list of formats`;
+  const found = Buffer.from(head.subarray(0, 12))
+    .toString('hex')
+    .replace(/(..)(?=.)/g, '$1 ');
+  const what =
+    known === undefined
+      ? 'is of no known image format'
+      : `is ${known}, which is recognised but not on the list of formats`;
   throw new PyramidionError('UNSUPPORTED_FORMAT', `${name} ${what} (first bytes ${found}); ${ALLOWED} are read`, {
     value: known ?? found,
     limit: ALLOWED,
@@ -95,7 +122,9 @@ function brands(head: Uint8Array): string[] {
 }
 
 function isSvg(head: Uint8Array): boolean {
-  const start = latin1(head).replace(/^\u00ef\u00bb\u00bf/, '').trimStart();
+  const start = latin1(head)
+    .replace(/^\u00ef\u00bb\u00bf/, '')
+    .trimStart();
   return start.startsWith('<svg') || ((start.startsWith('<?xml') || start.startsWith('<!')) && start.includes('<svg'));
 }
 

@@ -27,13 +27,15 @@ export async function openStream(stream: Readable, spool: Spool): Promise<Source
     throw new PyramidionError('SOURCE_UNREADABLE', 'the source stream has already been read or destroyed');
   }
   const hash = createHash('sha256');
+  let created = false;
   try {
     const file = await open(path, 'wx', 0o600).catch((error: unknown) => {
       throw asSpoolError(error);
     });
+    created = true;
     try {
       if (signal) addAbortSignal(signal, stream);
-      await copy(stream, file, hash, maxBytes);
+      await copy(stream, file, hash, maxBytes, signal);
     } finally {
       await file.close();
     }
@@ -43,7 +45,7 @@ export async function openStream(stream: Readable, spool: Spool): Promise<Source
     // A stream destroyed for the signal reports that in its own words: the signal is what the caller knows.
     stream.once('error', () => {});
     stream.destroy();
-    await rm(path, { force: true }).catch(() => {});
+    if (created) await rm(path, { force: true }).catch(() => {});
     throw signal?.aborted ? aborted(signal) : toPyramidionError(error);
   }
 }
@@ -53,17 +55,22 @@ async function copy(
   file: Awaited<ReturnType<typeof open>>,
   hash: ReturnType<typeof createHash>,
   maxBytes: number,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const head: Uint8Array[] = [];
   let headBytes = 0;
   let isKnown = false;
   let size = 0;
-  for await (const chunk of chunksOf(stream)) {
+  for await (const chunk of chunksOf(stream, signal)) {
     size += chunk.byteLength;
     if (size > maxBytes) {
-      throw new PyramidionError('DISK_FULL', `the source stream is longer than the ${maxBytes} bytes there is room for`, {
-        limit: maxBytes,
-      });
+      throw new PyramidionError(
+        'DISK_FULL',
+        `the source stream is longer than the ${maxBytes} bytes there is room for`,
+        {
+          limit: maxBytes,
+        },
+      );
     }
     if (!isKnown) {
       head.push(chunk.slice(0, MAGIC_BYTES));
@@ -85,17 +92,32 @@ async function copy(
 }
 
 /** The stream's chunks as bytes; its own failure, and chunks that are no bytes, are `SOURCE_UNREADABLE`. */
-async function* chunksOf(stream: Readable): AsyncGenerator<Uint8Array> {
+async function* chunksOf(stream: Readable, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
   const iterator: AsyncIterator<unknown> = stream[Symbol.asyncIterator]();
   for (;;) {
-    const { value, done } = await iterator.next().catch((error: unknown) => {
+    const { value, done } = await unlessAborted(iterator.next(), signal).catch((error: unknown) => {
       throw asSourceError(error, 'the source stream');
     });
     if (done) return;
     if (typeof value === 'string') yield Buffer.from(value, stream.readableEncoding ?? 'utf8');
     else if (value instanceof Uint8Array) yield value;
-    else throw new PyramidionError('SOURCE_UNREADABLE', `the source stream gave a ${typeof value} where bytes were expected`);
+    else
+      throw new PyramidionError(
+        'SOURCE_UNREADABLE',
+        `the source stream gave a ${typeof value} where bytes were expected`,
+      );
   }
+}
+
+/** What `promise` yields, or `ABORTED` at once: a stream need not end when it is destroyed, as a stalled generator's. */
+function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(aborted(signal));
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
 }
 
 function aborted(signal: AbortSignal): PyramidionError {
@@ -105,7 +127,13 @@ function aborted(signal: AbortSignal): PyramidionError {
 function asSpoolError(error: unknown): PyramidionError {
   const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
   const detail = error instanceof Error ? error.message : String(error);
-  return code === 'ENOSPC' || code === 'EDQUOT'
-    ? new PyramidionError('DISK_FULL', 'the disk is full: the source stream could not be spooled', { cause: error, detail })
-    : new PyramidionError('OUTPUT_NOT_WRITABLE', `the source stream cannot be spooled (${code})`, { cause: error, detail });
+  return code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG'
+    ? new PyramidionError('DISK_FULL', 'the disk is full: the source stream could not be spooled', {
+        cause: error,
+        detail,
+      })
+    : new PyramidionError('OUTPUT_NOT_WRITABLE', `the source stream cannot be spooled (${code})`, {
+        cause: error,
+        detail,
+      });
 }

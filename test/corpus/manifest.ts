@@ -1,0 +1,74 @@
+/** The corpus' list of files, and the table of what became of them. */
+import type { Size } from '../../src/geometry.js';
+
+/** What a manifest says of a file. `profile`: an ICC profile, which is no image. */
+export type Expectation = 'loads' | 'either' | 'must fail' | 'profile';
+
+/** One file. */
+export interface Row {
+  /** Path below the corpus. */
+  readonly file: string;
+  readonly expectation: Expectation;
+  /** Of the stored pixels, before any orientation; null when the manifest does not know it. */
+  readonly size: Size | null;
+}
+
+/** Reads `manifest.tsv`; throws when a row is not understood. */
+export function readManifest(text: string): Row[] {
+  const [head = '', ...lines] = text.trimEnd().split('\n');
+  const columns = head.split('\t');
+  return lines.map((line) => {
+    const cells = line.split('\t');
+    const cell = (name: string): string => cells[columns.indexOf(name)] ?? '';
+    const file = cell('file');
+    const says = cell('expectation');
+    const loaded = /^loads (\d+)x(\d+)$/.exec(says);
+    const expectation = expectationOf(file, says);
+    const size = loaded ?? /^(\d+)x(\d+)$/.exec(cell('dimensions'));
+    return { file, expectation, size: size && { width: Number(size[1]), height: Number(size[2]) } };
+  });
+}
+
+function expectationOf(file: string, says: string): Expectation {
+  if (/\.ic[cm]$/.test(file)) return 'profile';
+  if (/^loads \d+x\d+$/.test(says)) return 'loads';
+  if (says.startsWith('either')) return 'either';
+  if (says.startsWith('must fail')) return 'must fail';
+  throw new Error(`the manifest says of ${file}: ${says}`);
+}
+
+/** What became of one file: `PTIFF`, or the code of its error. */
+export interface Outcome {
+  readonly folder: string;
+  readonly expectation: Expectation;
+  readonly outcome: string;
+}
+
+/** Counts by folder, expectation and outcome, as a table of text. */
+export function countOutcomes(outcomes: readonly Outcome[]): string {
+  const names = [...new Set(outcomes.map(({ outcome }) => outcome))].sort(
+    (a, b) => Number(b === 'PTIFF') - Number(a === 'PTIFF') || a.localeCompare(b),
+  );
+  const classes = new Map<string, Outcome[]>();
+  for (const outcome of outcomes) {
+    const key = `${outcome.folder}\t${outcome.expectation}`;
+    classes.set(key, [...(classes.get(key) ?? []), outcome]);
+  }
+  const counts = (of: readonly Outcome[]): string[] =>
+    [...names.map((name) => of.filter(({ outcome }) => outcome === name).length), of.length].map((n) => (n ? `${n}` : ''));
+  const table = [
+    ['folder', 'expectation', ...names, 'all'],
+    ...[...classes].map(([key, of]) => [...key.split('\t'), ...counts(of)]),
+    ['all', '', ...counts(outcomes)],
+  ];
+  return formatTable(table);
+}
+
+/** Columns of text, the first row as a head. */
+export function formatTable(table: readonly (readonly string[])[]): string {
+  const widths = (table[0] ?? []).map((_, column) => Math.max(...table.map((row) => (row[column] ?? '').length)));
+  const lines = table.map((row) =>
+    row.map((cell, column) => (/^[\d.+-]/.test(cell) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0))).join('  '),
+  );
+  return [lines[0], widths.map((width) => '-'.repeat(width)).join('  '), ...lines.slice(1)].join('\n');
+}

@@ -1,0 +1,45 @@
+/** The other readers: commands of other projects, found by `PATH`. */
+import { execFile } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { expect, it } from 'vitest';
+
+export type Tool = 'vips' | 'vipsheader' | 'tiffinfo' | 'tiff2rgba' | 'openslide-show-properties' | 'openslide-write-png' | 'exiftool';
+
+function isInstalled(tool: Tool): boolean {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, tool), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** A test that needs a tool: without it, it is skipped by a name that says so, and fails where `CI` is set. */
+export function itWith(tool: Tool, name: string, test: () => Promise<void>): void {
+  if (isInstalled(tool)) {
+    it(name, test);
+    return;
+  }
+  it.skipIf(!process.env.CI)(`${name} (skipped: ${tool} is not installed)`, () => {
+    expect.fail(`${tool} is not installed`);
+  });
+}
+
+/** libtiff and libvips tell of every field they have no name for: ours holds the record of the build. */
+const OWN_FIELD = /^(\(\w+:\d+\): VIPS-WARNING \*\*: .*|TIFFReadDirectory: Warning, )Unknown field with tag 65330 \(0xff32\) encountered\.?$/;
+
+/** Runs a tool to its end. Rejects when it fails, and when it complains of anything but our private field. */
+export async function run(tool: Tool, ...words: readonly string[]): Promise<string> {
+  const { stdout, stderr } = await new Promise<{ stdout: string; stderr: string }>((resolve, reject) => {
+    execFile(tool, words, { maxBuffer: 1 << 26, env: { ...process.env, LC_ALL: 'C' } }, (error, stdout, stderr) => {
+      if (error === null) resolve({ stdout, stderr });
+      else reject(new Error(`${tool} ${words.join(' ')}: ${stderr || error.message}`));
+    });
+  });
+  const complaints = stderr.split('\n').filter((line) => line !== '' && !OWN_FIELD.test(line));
+  if (complaints.length > 0) throw new Error(`${tool} ${words.join(' ')}: ${complaints.join('\n')}`);
+  return stdout;
+}
