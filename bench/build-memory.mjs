@@ -11,13 +11,20 @@ import { basename, join } from 'node:path';
 import { Engine } from '../dist/index.js';
 import { giantStripTiff, source } from './sources.mjs';
 
-const SIZES = /** @type {const} */ ([[4000, 3000], [8192, 6144], [16000, 12500]]);
+const SIZES = /** @type {const} */ ([
+  [4000, 3000],
+  [8192, 6144],
+  [16000, 12500],
+]);
 const KINDS = /** @type {const} */ (['jpeg', 'progressive', 'png', 'interlaced', 'tiff', 'webp']);
 const WEBP_EDGE = 16383;
 const MB = 1e6;
 
 const arguments_ = process.argv.slice(2);
-if (arguments_[0] === '--one') console.log(JSON.stringify(await one(String(arguments_[1]), String(arguments_[2]), JSON.parse(String(arguments_[3])))));
+if (arguments_[0] === '--one')
+  console.log(
+    JSON.stringify(await one(String(arguments_[1]), String(arguments_[2]), JSON.parse(String(arguments_[3])))),
+  );
 else process.exitCode = await table(arguments_);
 
 /** @param {string} input @param {string} folder @param {object} options */
@@ -54,7 +61,9 @@ async function table(given) {
   if (given.includes('--giant')) files.push(await giantStripTiff(40000, 30000));
   const folder = mkdtempSync(join(tmpdir(), 'pyramidion-bench-out-'));
   let wrong = 0;
-  console.log('| source | pyramid | grew by MB | need MB | need ÷ growth | peak resident MB |\n| --- | --- | --- | --- | --- | --- |');
+  console.log(
+    '| source | pyramid | grew by MB | need MB | need ÷ growth | peak resident MB |\n| --- | --- | --- | --- | --- | --- |',
+  );
   try {
     for (const input of files)
       for (const compression of ['auto', 'deflate']) {
@@ -69,7 +78,9 @@ async function table(given) {
         const ratio = need / growth;
         const bad = ratio < 1 || (width * height > 50e6 && ratio > 2);
         if (bad) wrong++;
-        console.log(`| ${basename(input)} | ${compression} | ${(growth / MB).toFixed(0)} | ${(need / MB).toFixed(0)} | ${ratio.toFixed(2)}${bad ? ' **wrong**' : ''} | ${(peak / MB).toFixed(0)} |`);
+        console.log(
+          `| ${basename(input)} | ${compression} | ${(growth / MB).toFixed(0)} | ${(need / MB).toFixed(0)} | ${ratio.toFixed(2)}${bad ? ' **wrong**' : ''} | ${(peak / MB).toFixed(0)} |`,
+        );
       }
   } finally {
     rmSync(folder, { recursive: true });

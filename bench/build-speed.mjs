@@ -11,14 +11,33 @@ import sharp from 'sharp';
 import { Engine, VERSION } from '../dist/index.js';
 import { source } from './sources.mjs';
 
-const SIZES = /** @type {const} */ ([['12 MP', 4000, 3000], ['192 MP', 16000, 12000]]);
+const SIZES = /** @type {const} */ ([
+  ['12 MP', 4000, 3000],
+  ['192 MP', 16000, 12000],
+]);
 const KINDS = /** @type {const} */ (['jpeg', 'png']);
 /** Cases: our options beside sharp's. sharp writes JPEG tiles as 4:2:0 YCbCr below quality 90 and as RGB from there. */
 const CASES = [
-  { name: 'JPEG 85, lanczos', ours: { compression: 'jpeg', quality: 85 }, theirs: { compression: 'jpeg', quality: 85 } },
-  { name: 'JPEG 85, mean', ours: { compression: 'jpeg', quality: 85, reduction: 'mean' }, theirs: { compression: 'jpeg', quality: 85 } },
-  { name: 'JPEG 95, lanczos', ours: { compression: 'jpeg', quality: 95, chroma: '4:4:4' }, theirs: { compression: 'jpeg', quality: 95 } },
-  { name: 'deflate, lanczos', ours: { compression: 'deflate' }, theirs: { compression: 'deflate', predictor: 'horizontal' } },
+  {
+    name: 'JPEG 85, lanczos',
+    ours: { compression: 'jpeg', quality: 85 },
+    theirs: { compression: 'jpeg', quality: 85 },
+  },
+  {
+    name: 'JPEG 85, mean',
+    ours: { compression: 'jpeg', quality: 85, reduction: 'mean' },
+    theirs: { compression: 'jpeg', quality: 85 },
+  },
+  {
+    name: 'JPEG 95, lanczos',
+    ours: { compression: 'jpeg', quality: 95, chroma: '4:4:4' },
+    theirs: { compression: 'jpeg', quality: 95 },
+  },
+  {
+    name: 'deflate, lanczos',
+    ours: { compression: 'deflate' },
+    theirs: { compression: 'deflate', predictor: 'horizontal' },
+  },
 ];
 
 /** @typedef {{ wall: number, cpu: number, peak: number, bytes: number }} Run */
@@ -51,8 +70,12 @@ async function one(who, input, output, options) {
 /** @param {number} runs */
 async function table(runs) {
   const { versions } = sharp;
-  console.log(`${cpus().length} × ${cpus()[0]?.model}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB; Node ${process.version}, pyramidion ${VERSION}, sharp ${versions.sharp} (libvips ${versions.vips}); ${runs} runs each, turn about; medians`);
-  console.log('\n| source | pyramid | wall | sharp | **ratio** | CPU ratio | peak MB | sharp | size ratio |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |');
+  console.log(
+    `${cpus().length} × ${cpus()[0]?.model}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB; Node ${process.version}, pyramidion ${VERSION}, sharp ${versions.sharp} (libvips ${versions.vips}); ${runs} runs each, turn about; medians`,
+  );
+  console.log(
+    '\n| source | pyramid | wall | sharp | **ratio** | CPU ratio | peak MB | sharp | size ratio |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
+  );
   const folder = mkdtempSync(join(tmpdir(), 'pyramidion-bench-out-'));
   try {
     for (const [size, width, height] of SIZES)
@@ -70,10 +93,13 @@ async function table(runs) {
             a.push(mine);
             b.push(other);
           }
-          const ratio = (/** @type {keyof Run} */ key) => median(a.map((run, i) => run[key] / (b[i]?.[key] ?? 1))).toFixed(2);
+          const ratio = (/** @type {keyof Run} */ key) =>
+            median(a.map((run, i) => run[key] / (b[i]?.[key] ?? 1))).toFixed(2);
           const mb = (/** @type {Run[]} */ list) => (median(list.map((run) => run.peak)) / 1e6).toFixed(0);
           const seconds = (/** @type {Run[]} */ list) => median(list.map((run) => run.wall)).toFixed(2);
-          console.log(`| ${size} ${kind} | ${name} | ${seconds(a)} s | ${seconds(b)} s | **${ratio('wall')}** | ${ratio('cpu')} | ${mb(a)} | ${mb(b)} | ${ratio('bytes')} |`);
+          console.log(
+            `| ${size} ${kind} | ${name} | ${seconds(a)} s | ${seconds(b)} s | **${ratio('wall')}** | ${ratio('cpu')} | ${mb(a)} | ${mb(b)} | ${ratio('bytes')} |`,
+          );
         }
       }
   } finally {

@@ -15,7 +15,7 @@ let tile;
 
 /** @typedef {'jpeg' | 'progressive' | 'png' | 'interlaced' | 'tiff' | 'webp'} Kind */
 
-/** @type {Readonly<Record<Kind, { extension: string, encode: (image: sharp.Sharp) => sharp.Sharp }>>} */
+/** @type {Readonly<Record<Kind, { extension: string, encode: (image: import('sharp').Sharp) => import('sharp').Sharp }>>} */
 const KINDS = {
   jpeg: { extension: 'jpg', encode: (image) => image.jpeg({ quality: 92 }) },
   progressive: { extension: 'jpg', encode: (image) => image.jpeg({ quality: 92, progressive: true }) },
@@ -49,7 +49,7 @@ export async function giantStripTiff(width, height) {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, `giant-${width}x${height}.tif`);
   if (existsSync(path)) return path;
-  const pixels = await (tile ??= fractal());
+  const pixels = await picture();
   const rowsPerStrip = 16;
   const strips = Math.ceil(height / rowsPerStrip);
   const row = width * 3;
@@ -68,13 +68,21 @@ export async function giantStripTiff(width, height) {
   }
   const tables = Buffer.alloc(6 + 8 * strips);
   for (let c = 0; c < 3; c++) tables.writeUInt16LE(8, 2 * c);
-  offsets.forEach((offset, i) => tables.writeUInt32LE(offset, 6 + 4 * i));
-  lengths.forEach((length, i) => tables.writeUInt32LE(length, 6 + 4 * strips + 4 * i));
+  for (const [i, offset] of offsets.entries()) tables.writeUInt32LE(offset, 6 + 4 * i);
+  for (const [i, length] of lengths.entries()) tables.writeUInt32LE(length, 6 + 4 * strips + 4 * i);
   writeSync(file, tables, 0, tables.length, at);
   /** @type {readonly (readonly [tag: number, type: number, count: number, value: number])[]} */
   const tags = [
-    [256, 4, 1, width], [257, 4, 1, height], [258, 3, 3, at], [259, 3, 1, 1], [262, 3, 1, 2],
-    [273, 4, strips, at + 6], [277, 3, 1, 3], [278, 4, 1, rowsPerStrip], [279, 4, strips, at + 6 + 4 * strips], [284, 3, 1, 1],
+    [256, 4, 1, width],
+    [257, 4, 1, height],
+    [258, 3, 3, at],
+    [259, 3, 1, 1],
+    [262, 3, 1, 2],
+    [273, 4, strips, at + 6],
+    [277, 3, 1, 3],
+    [278, 4, 1, rowsPerStrip],
+    [279, 4, strips, at + 6 + 4 * strips],
+    [284, 3, 1, 1],
   ];
   const directory = Buffer.alloc(2 + 12 * tags.length + 4);
   directory.writeUInt16LE(tags.length, 0);
@@ -94,9 +102,15 @@ export async function giantStripTiff(width, height) {
   return path;
 }
 
+/** The picture all sources are cut from, made once. */
+function picture() {
+  tile ??= fractal();
+  return tile;
+}
+
 /** @param {number} width @param {number} height */
 async function mirrored(width, height) {
-  const pixels = await (tile ??= fractal());
+  const pixels = await picture();
   const raw = Buffer.allocUnsafe(width * height * 3);
   for (let y = 0; y < height; y++) mirrorRow(pixels, y, width, raw, y * width * 3);
   return raw;

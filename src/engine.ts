@@ -23,6 +23,7 @@ import { abortedError, type BudgetSnapshot } from './pool/budget.js';
 import { budgetLimit } from './pool/machine.js';
 import { Pool } from './pool/pool.js';
 import { detectFormat, MAGIC_BYTES } from './source/magic.js';
+import { adoptStream } from './source/stream.js';
 
 /** What to look at, and how to stop. */
 export interface ProbeOptions {
@@ -109,7 +110,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** Reads the headers of an image. A stream is read to its end. */
   async probe(source: SourceInput, options: ProbeOptions = {}): Promise<ImageInfo> {
     const { page } = resolveBuildOptions(options.page === undefined ? {} : { page: options.page });
-    return this.#run(options.signal, async (signal) => {
+    return this.#run(source, options.signal, async (signal) => {
       const opened = await openSpooled(source, null, signal);
       try {
         const { pool, maxPixels } = this.#context();
@@ -137,7 +138,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       release = resolve;
     });
     try {
-      const report = await this.#run(resolved.signal ?? undefined, (signal) =>
+      const report = await this.#run(source, resolved.signal ?? undefined, (signal) =>
         buildPyramid(source, target, resolved, {
           ...this.#context(),
           signal,
@@ -167,7 +168,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     const { page } = resolveBuildOptions(options.page === undefined ? {} : { page: options.page });
     const { subIfd = -1 } = options;
     if (!Number.isInteger(subIfd) || subIfd < -1) throw invalidOption('subIfd', subIfd, 'a whole number from 0');
-    await this.#run(options.signal, async (signal) => {
+    await this.#run(source, options.signal, async (signal) => {
       const opened = await openSpooled(source, null, signal);
       try {
         const format = detectFormat(await opened.read(0, MAGIC_BYTES), opened.name);
@@ -214,27 +215,34 @@ export class Engine extends EventEmitter<EngineEvents> {
     return { pool: this.#shared.pool, estimate, maxPixels, threads: this.#shared.options.threads };
   }
 
-  /** Runs a task under one signal of the caller's and the engine's, and says which of them stopped it. */
-  async #run<Value>(signal: AbortSignal | undefined, task: (signal: AbortSignal) => Promise<Value>): Promise<Value> {
-    if (this.#closing !== null) throw closedError();
-    if (signal?.aborted) throw abortedError(signal);
+  /** Runs a task on a source under one signal of the caller's and the engine's, and says which of them stopped it. */
+  async #run<Value>(
+    source: SourceInput,
+    signal: AbortSignal | undefined,
+    task: (signal: AbortSignal) => Promise<Value>,
+  ): Promise<Value> {
     const stop = new AbortController();
     const byCaller = (): void => stop.abort(signal?.reason);
     const byEngine = (): void => stop.abort(closedError());
-    if (signal !== undefined) setMaxListeners(0, signal);
-    signal?.addEventListener('abort', byCaller);
-    this.#stop.signal.addEventListener('abort', byEngine);
-    const running = task(stop.signal).catch((thrown: unknown) => {
-      const error = toPyramidionError(thrown);
-      throw error.code === 'ABORTED' && this.#stop.signal.aborted ? closedError() : error;
-    });
-    this.#running.add(running);
+    const letGo = adoptStream(source);
+    let running: Promise<Value> | null = null;
     try {
+      if (this.#closing !== null) throw closedError();
+      if (signal?.aborted) throw abortedError(signal);
+      if (signal !== undefined) setMaxListeners(0, signal);
+      signal?.addEventListener('abort', byCaller);
+      this.#stop.signal.addEventListener('abort', byEngine);
+      running = task(stop.signal).catch((thrown: unknown) => {
+        const error = toPyramidionError(thrown);
+        throw error.code === 'ABORTED' && this.#stop.signal.aborted ? closedError() : error;
+      });
+      this.#running.add(running);
       return await running;
     } finally {
-      this.#running.delete(running);
+      if (running !== null) this.#running.delete(running);
       signal?.removeEventListener('abort', byCaller);
       this.#stop.signal.removeEventListener('abort', byEngine);
+      letGo();
     }
   }
 

@@ -198,8 +198,8 @@ Builder::Builder(const BuildJob& job)
 
 BandRef Builder::new_band(Level& level, int cell_row) {
   const int most = std::min(job_.tile_size, level.grid.height());
-  BandRef band = level.spare.take(
-      [&] { return std::make_unique<Band>(control_, row_bytes(level) * static_cast<size_t>(most)); });
+  BandRef band =
+      level.spare.take([&] { return std::make_unique<Band>(control_, row_bytes(level) * static_cast<size_t>(most)); });
   band->cell_row = cell_row;
   band->top = level.grid.row_start(cell_row);
   band->rows = level.grid.row_start(cell_row + 1) - band->top;
@@ -267,8 +267,8 @@ void Builder::compress(const Level& level, const BandRef& band, const GroupRef& 
       codec_.encode(raw->tiles.data(), count, stored.data());
       const std::lock_guard<std::mutex> lock(group->mutex);
       for (int i = 0; i < count; ++i)
-        group->pieces.push_back({level.index, level.grid.tile_index(first + i, band->cell_row),
-                                 std::move(stored[static_cast<size_t>(i)])});
+        group->pieces.push_back(
+            {level.index, level.grid.tile_index(first + i, band->cell_row), std::move(stored[static_cast<size_t>(i)])});
     });
   }
 }
@@ -336,7 +336,8 @@ void Builder::take_row(Level& level, const GroupRef& group) {
     level.unsharp->push(made, [&](const uint8_t* sharp) {
       BandSink& tiles = level.sharpened;
       if (!tiles.filling) tiles.filling = new_band(level, tiles.cell_row);
-      std::memcpy(tiles.filling->pixels.data() + static_cast<size_t>(tiles.next_row - tiles.filling->top) * row, sharp, row);
+      std::memcpy(tiles.filling->pixels.data() + static_cast<size_t>(tiles.next_row - tiles.filling->top) * row, sharp,
+                  row);
       if (++tiles.next_row < tiles.filling->top + tiles.filling->rows) return;
       compress(level, tiles.filling, group);
       tiles.filling.reset();

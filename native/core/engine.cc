@@ -28,8 +28,7 @@ constexpr int oldest[3] = {8, 18, 6};
 void drop_warning(const gchar*, GLogLevelFlags, const gchar*, gpointer) {}
 
 void start(const char* argv0) {
-  if (VIPS_INIT(argv0) != 0)
-    throw Failure("start", "NATIVE_MISSING", "libvips did not start", take_vips_error());
+  if (VIPS_INIT(argv0) != 0) throw Failure("start", "NATIVE_MISSING", "libvips did not start", take_vips_error());
   const int version = vips_version(0) * 1000000 + vips_version(1) * 1000 + vips_version(2);
   if (version < oldest[0] * 1000000 + oldest[1] * 1000 + oldest[2])
     throw Failure("start", "NATIVE_TOO_OLD",

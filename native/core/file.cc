@@ -52,9 +52,7 @@ void remove_file(const std::string& path) { _wunlink(wide(path).c_str()); }
 #else
 
 int open_read(const std::string& path) { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); }
-int open_new(const std::string& path) {
-  return ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-}
+int open_new(const std::string& path) { return ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666); }
 int64_t read_some(int descriptor, void* into, size_t length, uint64_t position) {
   return ::pread(descriptor, into, length, static_cast<off_t>(position));
 }

@@ -44,12 +44,12 @@ struct PixelType {
 
 struct TileCoding {
   Coding kind = Coding::deflate;
-  int level = 6;           // deflate 1…9
-  bool predictor = true;   // deflate, lzw
-  int quality = 90;        // jpeg 1…100, webp 0…100
-  bool subsample = true;   // jpeg: 4:2:0
-  bool lossless = false;   // webp
-  int effort = 4;          // webp 0…6
+  int level = 6;          // deflate 1…9
+  bool predictor = true;  // deflate, lzw
+  int quality = 90;       // jpeg 1…100, webp 0…100
+  bool subsample = true;  // jpeg: 4:2:0
+  bool lossless = false;  // webp
+  int effort = 4;         // webp 0…6
 };
 
 struct UnsharpMask {

@@ -21,7 +21,11 @@ Image open_image(const Source& source, SourceFormat format, int page, int sub_if
   Operation load(loader.operation);
   load.set_object("source", source.vips()).set_enum("access", "sequential").set_enum("fail-on", "warning");
   if (format != SourceFormat::jpeg && format != SourceFormat::png) load.set("page", page);
-  if (format == SourceFormat::tiff && sub_ifd >= 0) load.set("subifd", sub_ifd);
+  if (format == SourceFormat::tiff) {
+    // libtiff's own bound on one allocation refuses large compressed strips; here the budget has counted them.
+    load.set("unlimited", true);
+    if (sub_ifd >= 0) load.set("subifd", sub_ifd);
+  }
   if (!load.build())
     source.fail("open", "UNSUPPORTED_IMAGE",
                 std::string("the ") + loader.format +

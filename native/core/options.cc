@@ -16,9 +16,9 @@ template <typename Spec, typename Value>
 void check_range(const char* nickname, const char* name, const GParamSpec* spec, Value value) {
   const auto* range = reinterpret_cast<const Spec*>(spec);
   if (!(value >= range->minimum && value <= range->maximum))
-    refuse(nickname, name,
-           std::to_string(value) + " is outside " + std::to_string(range->minimum) + "…" +
-               std::to_string(range->maximum));
+    refuse(
+        nickname, name,
+        std::to_string(value) + " is outside " + std::to_string(range->minimum) + "…" + std::to_string(range->maximum));
 }
 
 }  // namespace

@@ -16,7 +16,8 @@ class Operation {
   Operation(const Operation&) = delete;
   Operation& operator=(const Operation&) = delete;
 
-  // Each throws INVALID_OPTION when the operation has no such option, it is of another type, or the value is out of range.
+  // Each throws INVALID_OPTION when the operation has no such option, it is of another type, or the value is out of
+  // range.
   Operation& set(const char* name, int value);
   Operation& set(const char* name, double value);
   Operation& set(const char* name, bool value);

@@ -165,7 +165,8 @@ void RowReducer::reduce(const uint8_t* const* rows, uint8_t* out) {
   int16_t* planes = sums + (2 * pairs + 2) * channels;
   kernels.columns_8(rows, kernel_.fixed, width * channels, sums + lead * channels);
   if (lead) std::copy_n(sums + channels, channels, sums);
-  if (lead + width < 2 * pairs) std::copy_n(sums + (lead + width - 1) * channels, channels, sums + (lead + width) * channels);
+  if (lead + width < 2 * pairs)
+    std::copy_n(sums + (lead + width - 1) * channels, channels, sums + (lead + width) * channels);
   kernels.split[channels - 1](sums, pairs, planes + planes_margin, plane);
   auto* bytes = reinterpret_cast<uint8_t*>(sums);  // the sums have been split: their room takes the 8-bit planes
   for (size_t c = 0; c < channels; ++c) {

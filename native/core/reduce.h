@@ -51,9 +51,9 @@ class RowReducer {
 
   Shape shape_;
   HalfKernel kernel_;
-  std::vector<int16_t> narrow_;          // fixed-point scratch
-  std::vector<float> wide_;              // float scratch
-  std::unique_ptr<Linear> linear_;       // tables of the transfer function, in linear light only
+  std::vector<int16_t> narrow_;     // fixed-point scratch
+  std::vector<float> wide_;         // float scratch
+  std::unique_ptr<Linear> linear_;  // tables of the transfer function, in linear light only
 };
 
 // The instruction set the kernels run on: "avx2", "neon" or "baseline".

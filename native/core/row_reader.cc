@@ -215,8 +215,7 @@ void RowReader::decode(int y, int count, uint8_t* out, size_t size) {
   const VipsRect whole{0, 0, width(), count}, area{0, y, width(), count};
   if (!into || vips_region_image(into.get(), &whole) != 0 ||
       vips_region_prepare_to(region_, into.get(), &area, 0, 0) != 0)
-    source_.fail("decode", "CORRUPT_IMAGE",
-                 "the image is damaged or cut short at or after row " + std::to_string(y));
+    source_.fail("decode", "CORRUPT_IMAGE", "the image is damaged or cut short at or after row " + std::to_string(y));
 }
 
 void RowReader::read(int y, int count, uint8_t* out) {

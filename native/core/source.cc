@@ -36,8 +36,8 @@ Source::~Source() { g_object_unref(source_); }
 gint64 Source::on_read(VipsSourceCustom*, void* into, gint64 length, Source* self) {
   if (self->control_.stop_reason() != Control::run) return -1;
   if (length <= 0 || self->position_ >= self->input_.size) return 0;
-  const auto wanted = static_cast<size_t>(
-      std::min<uint64_t>(static_cast<uint64_t>(length), self->input_.size - self->position_));
+  const auto wanted =
+      static_cast<size_t>(std::min<uint64_t>(static_cast<uint64_t>(length), self->input_.size - self->position_));
   int64_t got = 0;
   if (self->file_) {
     got = self->file_->read_at(into, wanted, self->position_);

@@ -73,7 +73,8 @@ int mcu_edge(const TileCoding& coding, const PixelType& pixels) {
 Saved jpeg_row(const TileCoding& coding, const PixelType& pixels, int tile_size, uint8_t* tiles, int count) {
   if (pixels.space == ColourSpace::cmyk) {
     // libvips writes CMYK inverted, as Adobe does in JPEG files; in TIFF the values are plain.
-    const size_t size = static_cast<size_t>(tile_size) * static_cast<size_t>(tile_size) * 4 * static_cast<size_t>(count);
+    const size_t size =
+        static_cast<size_t>(tile_size) * static_cast<size_t>(tile_size) * 4 * static_cast<size_t>(count);
     for (size_t i = 0; i < size; ++i) tiles[i] = static_cast<uint8_t>(255 - tiles[i]);
   }
   const Image image = as_image(tiles, pixels, tile_size * count, tile_size);
@@ -95,7 +96,8 @@ TileCodec::TileCodec(const TileCoding& coding, const PixelType& pixels, int tile
       tile_size_(tile_size),
       tile_bytes_(static_cast<size_t>(tile_size) * static_cast<size_t>(tile_size) * pixels.pixel_bytes()) {
   const bool lossy = coding.kind == Coding::jpeg || coding.kind == Coding::webp;
-  if (lossy && pixels.bits != 8) throw Failure("encode", "INVALID_OPTION", "JPEG and WebP tiles have 8 bits per sample");
+  if (lossy && pixels.bits != 8)
+    throw Failure("encode", "INVALID_OPTION", "JPEG and WebP tiles have 8 bits per sample");
   if (coding.kind == Coding::jpeg && pixels.alpha != Alpha::none)
     throw Failure("encode", "INVALID_OPTION", "JPEG tiles have no alpha");
   if (coding.kind == Coding::webp && pixels.space != ColourSpace::rgb)

@@ -64,7 +64,8 @@ void UnsharpStream::sharpen(int y) {
     for (size_t c = 0; c < colours; ++c) {
       float sum = column_[static_cast<size_t>(x) * samples + c] * weights_[0];
       for (int k = 1; k <= reach_; ++k) {
-        const auto left = static_cast<size_t>(std::max(x - k, 0)), right = static_cast<size_t>(std::min(x + k, width_ - 1));
+        const auto left = static_cast<size_t>(std::max(x - k, 0)),
+                   right = static_cast<size_t>(std::min(x + k, width_ - 1));
         sum += (column_[left * samples + c] + column_[right * samples + c]) * weights_[static_cast<size_t>(k)];
       }
       blurred_[static_cast<size_t>(x) * samples + c] = sum;

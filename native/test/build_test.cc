@@ -210,7 +210,10 @@ TEST("build: autocrop finds the rectangle, from every corner and in every orient
       const bool turned = orientation > 4;
       CHECK_EQ(rect.width, turned ? 25 : 30);
       CHECK_EQ(rect.height, turned ? 30 : 25);
-      CHECK_EQ(rect.left, orientation == 1 ? 20 : orientation == 2 || orientation == 3 ? 40 : orientation == 6 ? 20 : 15);
+      CHECK_EQ(rect.left, orientation == 1                       ? 20
+                          : orientation == 2 || orientation == 3 ? 40
+                          : orientation == 6                     ? 20
+                                                                 : 15);
       CHECK_EQ(rect.top, orientation == 3 ? 20 : orientation <= 2 ? 15 : orientation == 6 ? 20 : 40);
     }
   std::remove(target);

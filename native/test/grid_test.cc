@@ -54,7 +54,8 @@ TEST("grid: the cells of every orientation cover the result once, each pixel in 
             for (int j = 0; j < tile; ++j)
               for (int i = 0; i < tile; ++i) {
                 const int x = std::min(left + i, grid.out_width() - 1), y = std::min(upper + j, grid.out_height() - 1);
-                CHECK_EQ(cut[static_cast<size_t>(j * tile + i)], expected[static_cast<size_t>(y * grid.out_width() + x)]);
+                CHECK_EQ(cut[static_cast<size_t>(j * tile + i)],
+                         expected[static_cast<size_t>(y * grid.out_width() + x)]);
               }
           }
         CHECK_EQ(seen.size(), static_cast<size_t>(grid.out_columns() * grid.out_rows()));

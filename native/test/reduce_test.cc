@@ -48,7 +48,8 @@ double reference(const Picture& picture, const std::vector<double>& half, int ce
   double sum = 0, alpha = 0;
   for (int v = 1 - taps; v <= taps; ++v)
     for (int u = 1 - taps; u <= taps; ++u) {
-      const double weight = half[static_cast<size_t>(v > 0 ? v - 1 : -v)] * half[static_cast<size_t>(u > 0 ? u - 1 : -u)];
+      const double weight =
+          half[static_cast<size_t>(v > 0 ? v - 1 : -v)] * half[static_cast<size_t>(u > 0 ? u - 1 : -u)];
       const double a = weighted ? picture.at(centre_x + u, centre_y + v, picture.pixels.colours()) : 1;
       sum += weight * a * picture.at(centre_x + u, centre_y + v, c);
       alpha += weight * a;
@@ -89,8 +90,8 @@ void compare(Differences& seen, Reduction reduction, const PixelType& pixels, in
       for (int c = 0; c < pixels.samples(); ++c) {
         const double expected = reference(picture, half, 2 * i + phase, 2 * j, c);
         if (expected < 0) continue;
-        const double difference = std::abs(
-            std::floor(expected + 0.5) - out[static_cast<size_t>(i * pixels.samples() + c)]);
+        const double difference =
+            std::abs(std::floor(expected + 0.5) - out[static_cast<size_t>(i * pixels.samples() + c)]);
         seen.largest = std::max(seen.largest, difference);
         seen.total += difference;
         ++seen.count;

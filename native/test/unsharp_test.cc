@@ -45,8 +45,9 @@ TEST("unsharp: equals the formula, edges replicated, every row once") {
       double blurred = 0;
       for (int v = -reach; v <= reach; ++v)
         for (int u = -reach; u <= reach; ++u)
-          blurred += weights[std::abs(v)] * weights[std::abs(u)] / (sum * sum) *
-                     image[static_cast<size_t>(std::clamp(y + v, 0, height - 1) * width + std::clamp(x + u, 0, width - 1))];
+          blurred +=
+              weights[std::abs(v)] * weights[std::abs(u)] / (sum * sum) *
+              image[static_cast<size_t>(std::clamp(y + v, 0, height - 1) * width + std::clamp(x + u, 0, width - 1))];
       const double value = image[static_cast<size_t>(y * width + x)], difference = value - blurred;
       if (std::abs(std::abs(difference) - 8) < 0.01) continue;  // on the threshold either is right
       const double expected = std::clamp(std::abs(difference) >= 8 ? value + 1.5 * difference : value, 0.0, 255.0);

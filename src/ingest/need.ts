@@ -15,7 +15,7 @@ const MIB = 1 << 20;
  */
 const ENGINE = {
   /** Worker thread, its JavaScript heap, libvips' own and the C library's allowances: bytes, whatever the image. */
-  baseBytes: 24 * MIB,
+  baseBytes: 30 * MIB,
   /** Bands of the full level at once: one being decoded, one being compressed. One alone with a single thread. */
   fullBands: 2,
   fullBandsAlone: 1,
@@ -32,17 +32,15 @@ const ENGINE = {
   readCopies: 3,
   /** Bytes per stored tile: its entry in the index, and in the directory that is laid out twice at the end. */
   tileIndexBytes: 16 + 2 * 16,
-  /**
-   * What the C library keeps of freed buffers, on top of all the above: measured, as it is by far the least predictable part.
-   */
-  slack: 2,
+  /** Slack on all of the above, most of which comes straight from the system and goes straight back. */
+  slack: 1.1,
 } as const;
 
 /** Tiles handed to the codec in one call (`TileCodec::batch`), and bytes held per raw byte while they are in it. */
 const CODEC: Readonly<Record<TileCoding['kind'], { batch: number; copies: number; ratio: number }>> = {
   // `ratio`: stored bytes per raw byte that waiting tiles are reckoned with; pixels of noise come near it.
   none: { batch: 16, copies: 2, ratio: 1 },
-  deflate: { batch: 8, copies: 2, ratio: 1 },
+  deflate: { batch: 8, copies: 2, ratio: 0.6 },
   lzw: { batch: 8, copies: 2, ratio: 1.2 },
   jpeg: { batch: 16, copies: 2, ratio: 0.5 },
   webp: { batch: 2, copies: 6, ratio: 0.5 },
@@ -50,29 +48,35 @@ const CODEC: Readonly<Record<TileCoding['kind'], { batch: number; copies: number
 
 /** Loaders' own memory: bytes per unit said in each name. */
 const LOADER = {
-  /** JPEG: rows of MCUs with their context, and what the C library keeps of them, in rows of samples: measured. */
-  jpegRows: 384,
-  /** JPEG in several scans: libjpeg keeps every coefficient as 16 bits. */
-  jpegBytesPerCoefficient: 2,
+  /**
+   * Rows in the line cache that libvips puts behind every loader that reads from the top: four times 128, or two strips.
+   * The C library keeps as much again of it, and more, while pieces of it come and go: a factor, measured, that is least
+   * where a piece is so large (bytes) that it is mapped by itself. See `start_vips` in `native/core/engine.cc`.
+   */
+  lineCacheRows: 512,
+  lineCacheFactor: { jpeg: 4.5, other: 2.8, mapped: 2 },
+  mappedBytes: 13 << 17,
+  /** JPEG in several scans: libjpeg keeps every coefficient as 16 bits, in blocks with some waste. */
+  jpegBytesPerCoefficient: 2.1,
   /** PNG: rows held while filters are undone. */
   pngRows: 4,
   /** Interlaced PNG: the whole image, as it is decoded. */
   pngInterlacedCopies: 1,
-  /** TIFF in strips: strips in libvips' line cache and its repacking buffer. */
-  tiffStrips: 4,
   /** libvips reads strips of more rows than this row by row, where it can. */
   tiffScanlineRows: 128,
   /** TIFF in tiles: rows of tiles in libvips' tile cache. */
   tiffTileRows: 2.5,
   /** TIFF: offset and length of each strip or tile, twice while libtiff reads them. */
   tiffBytesPerChunk: 32,
-  /** WebP: canvas and frame as RGBA, and the decoder's own. */
-  webpBytesPerPixel: 8,
-  webpLosslessBytesPerPixel: 12,
-  /** GIF: canvas, the frame before it and its indexes. */
-  gifBytesPerPixel: 9,
-  /** HEIF and AVIF, per pixel at 8 bits: decoder's frames, libheif's planes and its RGB(A). Doubled above 8 bits. */
-  heifBytesPerPixel: 12,
+  /** WebP, per pixel: canvas and frame as RGBA, and the decoder's own. More where frames follow on one another. */
+  webpBytesPerPixel: 7,
+  webpAnimatedBytesPerPixel: 11,
+  /** GIF, per pixel: canvas and indexes. More where frames follow on one another. */
+  gifBytesPerPixel: 5.5,
+  gifAnimatedBytesPerPixel: 9.5,
+  /** HEIF and AVIF, per pixel of three samples: decoder's frames, libheif's planes and its RGB. */
+  heifBytesPerPixel: 16.5,
+  heifDeepFactor: 1.5,
   /** Loaders that read the whole file into memory: copies of it. */
   wholeFileCopies: 1,
   /** The C library's part: loaders hold few large blocks. */
@@ -96,9 +100,10 @@ export interface NeedFacts {
   readonly heldBytes: number;
   /** Interlaced PNG. */
   readonly interlaced: boolean;
+  /** Pages or frames of the source. */
+  readonly pages: number;
   readonly jpeg: JpegFrame | null;
   readonly tiff: TiffFacts | null;
-  readonly losslessWebp: boolean;
 }
 
 /** What the plan asks for that memory depends on. */
@@ -174,24 +179,27 @@ function loaderBytes(facts: NeedFacts): number {
   const { width, height } = facts.size;
   const pixels = width * height;
   const row = width * facts.bands * facts.sampleBytes;
+  const isAnimated = facts.pages > 1;
+  const wholeFile = LOADER.wholeFileCopies * facts.fileBytes;
   switch (facts.format) {
     case 'jpeg':
-      return LOADER.jpegRows * row + (facts.jpeg?.multiScan === false ? 0 : coefficientBytes(facts));
+      return lineCache(facts, row, 8) + (facts.jpeg?.multiScan === false ? 0 : coefficientBytes(facts));
     case 'png':
-      return LOADER.pngRows * row + (facts.interlaced ? LOADER.pngInterlacedCopies * height * row : 0);
+      return (
+        LOADER.pngRows * row +
+        lineCache(facts, row, 8) +
+        (facts.interlaced ? LOADER.pngInterlacedCopies * height * row : 0)
+      );
     case 'tiff':
-      return facts.tiff === null ? height * row : tiffBytes(facts.tiff, row);
+      return facts.tiff === null ? height * row : tiffBytes(facts, facts.tiff, row);
     case 'webp':
-      return (
-        pixels * (facts.losslessWebp ? LOADER.webpLosslessBytesPerPixel : LOADER.webpBytesPerPixel) +
-        LOADER.wholeFileCopies * facts.fileBytes
-      );
+      return pixels * (isAnimated ? LOADER.webpAnimatedBytesPerPixel : LOADER.webpBytesPerPixel) + wholeFile;
     case 'gif':
-      return pixels * LOADER.gifBytesPerPixel + LOADER.wholeFileCopies * facts.fileBytes;
-    case 'heif':
-      return (
-        pixels * LOADER.heifBytesPerPixel * (facts.bitDepth > 8 ? 2 : 1) + LOADER.wholeFileCopies * facts.fileBytes
-      );
+      return pixels * (isAnimated ? LOADER.gifAnimatedBytesPerPixel : LOADER.gifBytesPerPixel) + wholeFile;
+    case 'heif': {
+      const perPixel = LOADER.heifBytesPerPixel * (facts.bitDepth > 8 ? LOADER.heifDeepFactor : 1);
+      return pixels * perPixel * Math.max(1, facts.bands / 3) + wholeFile;
+    }
   }
 }
 
@@ -205,13 +213,21 @@ function coefficientBytes({ jpeg, size, bands }: NeedFacts): number {
   return mcus * blocks * 64 * LOADER.jpegBytesPerCoefficient;
 }
 
+/** libvips' line cache over `row` bytes a row, read in pieces of `pieceRows` rows. */
+function lineCache({ format, size }: NeedFacts, row: number, pieceRows: number): number {
+  const rows = Math.min(size.height, Math.max(LOADER.lineCacheRows, 2 * pieceRows));
+  const { jpeg, other, mapped } = LOADER.lineCacheFactor;
+  const unmapped = Math.min(row, LOADER.mappedBytes / pieceRows);
+  return rows * (row * mapped + unmapped * ((format === 'jpeg' ? jpeg : other) - mapped));
+}
+
 /** Photometric codes of TIFF that are read through libtiff's own conversions. */
 const YCBCR = 6;
 const LOGL = 32844;
 const LOGLUV = 32845;
 const OLD_JPEG = 6;
 
-function tiffBytes(tiff: TiffFacts, row: number): number {
+function tiffBytes(facts: NeedFacts, tiff: TiffFacts, row: number): number {
   const { chunks, photometric, separate } = tiff;
   const index = chunks.count * LOADER.tiffBytesPerChunk;
   // libtiff holds the stored bytes of the piece it decodes; uncompressed strips it reads in small parts.
@@ -225,8 +241,7 @@ function tiffBytes(tiff: TiffFacts, row: number): number {
   }
   const byRow = chunks.height > LOADER.tiffScanlineRows && !separate && photometric !== YCBCR && !isRgba;
   const rows = byRow ? 1 : chunks.height;
-  // Of separate planes one strip of each is needed for a row, and they are interleaved in a buffer of their own.
-  return index + stored + (LOADER.tiffStrips + (separate ? 2 : 0)) * rows * wide;
+  return index + stored + lineCache(facts, wide, rows);
 }
 
 function colours(space: PixelType['space']): number {

@@ -262,7 +262,7 @@ function planNeed(probed: Probed, job: Plan['job'], levels: readonly Size[], con
     tileSize: job.tileSize,
     coding: job.coding,
     unsharpRadius: job.unsharp?.radius ?? null,
-    converts: job.colour !== null,
+    converts: job.colour !== null || probed.viaSrgb,
     threads,
   });
   if (estimate === 'peak') return peak;

@@ -74,9 +74,9 @@ export async function probeSource(source: Source, prober: Prober, request: Probe
   const warnings: string[] = [];
   const jpeg = format === 'jpeg' ? await readJpegFrame(source.read, source.size) : null;
   const tiff = format === 'tiff' ? await openTiff(source, page) : null;
-  const kind = tiff === null ? undefined : UNSUPPORTED_PHOTOMETRICS[tiff.facts.photometric];
-  if (kind !== undefined)
-    throw new PyramidionError('UNSUPPORTED_IMAGE', `${source.name} holds ${kind}, which is not supported`);
+  const variant = unsupportedVariant(jpeg, tiff?.facts ?? null);
+  if (variant !== null)
+    throw new PyramidionError('UNSUPPORTED_IMAGE', `${source.name} holds ${variant}, which is not supported`);
   const losslessWebp = format === 'webp' && (await isLosslessWebp(source.read));
 
   const pixelSpace = pixelSpaceOf(native);
@@ -137,9 +137,9 @@ export async function probeSource(source: Source, prober: Prober, request: Probe
       fileBytes: source.size,
       heldBytes: source.heldBytes,
       interlaced: native.interlaced,
+      pages: native.pages,
       jpeg,
       tiff: tiff?.facts ?? null,
-      losslessWebp,
     },
     content,
     pixelSpace,
@@ -180,6 +180,25 @@ const UNSUPPORTED_PHOTOMETRICS: Readonly<Record<number, string>> = {
   32803: 'the raw mosaic of a camera (CFA)',
   32844: 'logarithmic luminance (LogL)',
 };
+
+/** Codings of TIFF strips and tiles that the base has no decoder for. */
+const UNSUPPORTED_COMPRESSIONS: Readonly<Record<number, string>> = {
+  6: 'old-style JPEG',
+  33003: 'JPEG 2000',
+  33005: 'JPEG 2000',
+  34712: 'JPEG 2000',
+  34925: 'LZMA',
+  50000: 'Zstandard',
+  50002: 'JPEG XL',
+};
+
+/** What the headers already say cannot be read: else it would only fail, as if damaged, at its first pixel. */
+function unsupportedVariant(jpeg: JpegFrame | null, tiff: TiffFacts | null): string | null {
+  if (jpeg !== null && jpeg.precision !== 8) return `${jpeg.precision}-bit JPEG`;
+  if (tiff === null) return null;
+  if (tiff.separate && tiff.samplesPerPixel > 1 && tiff.chunks.kind === 'tiles') return 'tiles of separate planes';
+  return UNSUPPORTED_PHOTOMETRICS[tiff.photometric] ?? UNSUPPORTED_COMPRESSIONS[tiff.compression] ?? null;
+}
 
 /** libvips interpretations whose pixels are not gray, RGB or CMYK, but have a known way to sRGB. */
 const VIA_SRGB = new Set(['lab', 'labq', 'labs', 'xyz', 'yxy', 'lch', 'cmc', 'hsv', 'scrgb']);

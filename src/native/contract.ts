@@ -8,9 +8,7 @@
 export type SourceFormat = 'jpeg' | 'png' | 'tiff' | 'webp' | 'gif' | 'heif';
 
 /** Where the bytes of a source are. `size` is the length when it was probed: a shorter read is `SOURCE_CHANGED`. */
-export type NativeInput =
-  | { readonly path: string; readonly size: number }
-  | { readonly bytes: Uint8Array };
+export type NativeInput = { readonly path: string; readonly size: number } | { readonly bytes: Uint8Array };
 
 /** Which image of which source to look at. */
 export interface ProbeJob {
@@ -22,7 +20,16 @@ export interface ProbeJob {
 
 /** libvips' sample type of the decoded image. */
 export type SampleType =
-  | 'uchar' | 'char' | 'ushort' | 'short' | 'uint' | 'int' | 'float' | 'double' | 'complex' | 'dpcomplex';
+  | 'uchar'
+  | 'char'
+  | 'ushort'
+  | 'short'
+  | 'uint'
+  | 'int'
+  | 'float'
+  | 'double'
+  | 'complex'
+  | 'dpcomplex';
 
 /** The header of one image, as the loader reports it: no pixel has been decoded. */
 export interface ProbeResult {

@@ -27,6 +27,9 @@ const HEIF_BRANDS = new Set([
   'avio',
 ]);
 
+/** Major brands of image sequences (the same standards). */
+const SEQUENCE_BRANDS = new Set(['avis', 'msf1', 'hevc', 'hevx', 'hevm', 'hevs']);
+
 type Test = (head: Uint8Array) => boolean;
 
 const FORMATS: readonly (readonly [SourceFormat, Test])[] = [
@@ -38,7 +41,7 @@ const FORMATS: readonly (readonly [SourceFormat, Test])[] = [
   ],
   ['webp', all(text('RIFF'), text('WEBP', 8))],
   ['gif', any(text('GIF87a'), text('GIF89a'))],
-  ['heif', (head) => brands(head).some((brand) => HEIF_BRANDS.has(brand))],
+  ['heif', (head) => !isSequence(head) && brands(head).some((brand) => HEIF_BRANDS.has(brand))],
 ];
 
 /** Formats we know by sight and do not open, so that the message can name them. */
@@ -64,6 +67,7 @@ const REFUSED: readonly (readonly [string, Test])[] = [
   ['Panasonic RW2 raw', starts(0x49, 0x49, 0x55, 0)],
   ['Olympus ORF raw', any(text('IIRO'), text('IIRS'), text('MMOR'))],
   ['Fujifilm RAF raw', text('FUJIFILM')],
+  ['a HEIF or AVIF image sequence', isSequence],
   ['ISO media (MP4, QuickTime, CR3 …)', (head) => brands(head).length > 0],
   ['RIFF (AVI, WAV …)', text('RIFF')],
   ['HDF5', starts(0x89, 0x48, 0x44, 0x46)],
@@ -109,6 +113,11 @@ function any(...tests: Test[]): Test {
 
 function all(...tests: Test[]): Test {
   return (head) => tests.every((test) => test(head));
+}
+
+/** Whether the major brand says that the file is first of all a track of images: the loader takes still items only. */
+function isSequence(head: Uint8Array): boolean {
+  return SEQUENCE_BRANDS.has(brands(head)[0] ?? '');
 }
 
 /** Major and compatible brands of the `ftyp` box a file starts with; none when it does not start with one. */

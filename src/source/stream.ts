@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
-import { addAbortSignal, type Readable } from 'node:stream';
+import { addAbortSignal, Readable } from 'node:stream';
 import { PyramidionError, toPyramidionError } from '../errors.js';
 import { asSourceError, openFile } from './file.js';
 import { detectFormat, MAGIC_BYTES } from './magic.js';
-import type { Source } from './types.js';
+import type { Source, SourceInput } from './types.js';
 
 /** Where a stream's bytes go while it is a source. */
 export interface Spool {
@@ -16,6 +16,17 @@ export interface Spool {
 }
 
 /**
+ * Takes charge of a source that is a stream: it may fail before it is read, while nobody listens and Node would end the
+ * process for it ({@link openStream} rejects with that error), and it may never be read. Yields what lets go of it: it
+ * is destroyed then, if it has not ended.
+ */
+export function adoptStream(input: SourceInput): () => void {
+  if (!(input instanceof Readable)) return () => {};
+  input.on('error', () => {});
+  return () => input.destroy();
+}
+
+/**
  * Spools a stream into a file and opens that. The stream is destroyed on failure: `UNSUPPORTED_FORMAT` as soon as its
  * first bytes are of no listed format, `DISK_FULL` when it is longer than `maxBytes` or the disk is, `SOURCE_UNREADABLE`
  * when it fails itself, `ABORTED` by the signal.
@@ -23,6 +34,7 @@ export interface Spool {
 export async function openStream(stream: Readable, spool: Spool): Promise<Source> {
   const { path, maxBytes, signal } = spool;
   if (signal?.aborted) throw aborted(signal);
+  if (stream.errored) throw asSourceError(stream.errored, 'the source stream');
   if (stream.destroyed || stream.readableEnded) {
     throw new PyramidionError('SOURCE_UNREADABLE', 'the source stream has already been read or destroyed');
   }

@@ -4,7 +4,8 @@ import type { NativeInput } from '../native/contract.js';
 
 /**
  * An image to read: a path (string or `file:` URL), bytes in memory (borrowed until the call settles: do not change
- * them), or a stream, which is spooled to a temporary file in the target's folder (a probe: in the system's).
+ * them), or a stream, which is spooled to a temporary file in the target's folder (a probe: in the system's) and is
+ * destroyed when the call has settled, if it has not ended.
  */
 export type SourceInput = string | URL | Uint8Array | Readable;
 

@@ -2,7 +2,7 @@
  * Every file of the shared corpus through one engine: what its manifest says loads becomes a pyramid, everything else
  * ends in a coded error, and no failure leaves a file.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, extname, join } from 'node:path';
@@ -28,7 +28,7 @@ const CODES_OF_FILES: readonly ErrorCode[] = [
 const MOST_DECODED_PIXELS = 50e6;
 const TILE_SIZE = 256;
 
-/** Why a build failed; null when it did not. */
+/** Why a build failed. */
 function codeOf(thrown: unknown): ErrorCode {
   if (thrown instanceof PyramidionError) return thrown.code;
   throw thrown;
@@ -62,46 +62,44 @@ describe('the shared corpus', () => {
     console.log(countOutcomes(outcomes));
   });
 
-  it.each(rows)('$file: $expectation', async ({ file, expectation, size }) => {
-    const source = join(corpus, file);
-    const target = join(folder, `${basename(file, extname(file))}.tif`);
-    let code: ErrorCode | null = null;
-    try {
-      const report = await engine.build(source, target, { tileSize: TILE_SIZE });
-      expect(report.path).toBe(target);
-    } catch (thrown) {
-      code = codeOf(thrown);
-    }
-    outcomes.push({ folder: file.split('/', 1).join(), expectation, outcome: code ?? 'PTIFF' });
-
-    try {
-      // Nothing but the finished file, and nothing at all after a failure.
-      expect(await readdir(folder)).toEqual(code === null ? [basename(target)] : []);
-      if (code !== null) {
-        expect(CODES_OF_FILES).toContain(code);
-        expect(expectation, code).not.toBe('loads');
-        return;
+  for (const { file, expectation, size, lacksDecoder } of rows) {
+    it(`${file}: ${expectation}`, async () => {
+      const source = join(corpus, file);
+      const target = join(folder, `${basename(file, extname(file))}.tif`);
+      let code: ErrorCode | null = null;
+      try {
+        const report = await engine.build(source, target, { tileSize: TILE_SIZE });
+        expect(report.path).toBe(target);
+      } catch (thrown) {
+        code = codeOf(thrown);
       }
-      expect(expectation, 'it was built').toBeOneOf(['loads', 'either']);
-      if (size === null) throw new Error(`the manifest gives no size of ${file}`);
-      const upright = await uprightSize(source, size);
-      const { width, height, levels, orientation } = await readPyramid(target);
-      expect({ width, height, orientation }).toEqual({ ...upright, orientation: 1 });
-      expect(levels.map((level) => ({ width: level.width, height: level.height }))).toEqual(
-        levelSizes(upright, TILE_SIZE, 'onetile'),
-      );
-      expect(levels.reduce((sum, { missing }) => sum + missing, 0)).toBe(0);
-      if (width * height <= MOST_DECODED_PIXELS) {
-        for (const { index } of levels) await engine.verify(target, { page: index });
-      }
-    } finally {
-      await rm(folder, { recursive: true });
-      await mkdir(folder);
-    }
-  });
+      outcomes.push({ folder: file.split('/', 1).join(), expectation, outcome: code ?? 'PTIFF' });
 
-  it('has not grown or lost files since the table was made', () => {
-    expect(outcomes).toHaveLength(rows.length);
-    for (const { file } of rows) expect(existsSync(join(corpus, file)), file).toBe(true);
-  });
+      try {
+        // Nothing but the finished file, and nothing at all after a failure.
+        expect(await readdir(folder)).toEqual(code === null ? [basename(target)] : []);
+        if (code !== null) {
+          expect(CODES_OF_FILES).toContain(code);
+          expect(expectation, code).not.toBe('loads');
+          if (lacksDecoder) expect(code).toBe('UNSUPPORTED_IMAGE');
+          return;
+        }
+        expect(expectation, 'it was built').toBeOneOf(['loads', 'either']);
+        if (size === null) throw new Error(`the manifest gives no size of ${file}`);
+        const upright = await uprightSize(source, size);
+        const { width, height, levels, orientation } = await readPyramid(target);
+        expect({ width, height, orientation }).toEqual({ ...upright, orientation: 1 });
+        expect(levels.map((level) => ({ width: level.width, height: level.height }))).toEqual(
+          levelSizes(upright, TILE_SIZE, 'onetile'),
+        );
+        expect(levels.reduce((sum, { missing }) => sum + missing, 0)).toBe(0);
+        if (width * height <= MOST_DECODED_PIXELS) {
+          for (const { index } of levels) await engine.verify(target, { page: index });
+        }
+      } finally {
+        await rm(folder, { recursive: true });
+        await mkdir(folder);
+      }
+    });
+  }
 });

@@ -1,5 +1,6 @@
 /** The corpus' list of files, and the table of what became of them. */
 import type { Size } from '../../src/geometry.js';
+import { formatTable } from './table.js';
 
 /** What a manifest says of a file. `profile`: an ICC profile, which is no image. */
 export type Expectation = 'loads' | 'either' | 'must fail' | 'profile';
@@ -11,7 +12,12 @@ export interface Row {
   readonly expectation: Expectation;
   /** Of the stored pixels, before any orientation; null when the manifest does not know it. */
   readonly size: Size | null;
+  /** Whether libvips refused it for want of a decoder, and not for damage. */
+  readonly lacksDecoder: boolean;
 }
+
+/** libvips' words for that. */
+const LACKS_DECODER = /not configured|tiled separate planes not supported|Unsupported JPEG data precision/;
 
 /** Reads `manifest.tsv`; throws when a row is not understood. */
 export function readManifest(text: string): Row[] {
@@ -25,7 +31,12 @@ export function readManifest(text: string): Row[] {
     const loaded = /^loads (\d+)x(\d+)$/.exec(says);
     const expectation = expectationOf(file, says);
     const size = loaded ?? /^(\d+)x(\d+)$/.exec(cell('dimensions'));
-    return { file, expectation, size: size && { width: Number(size[1]), height: Number(size[2]) } };
+    return {
+      file,
+      expectation,
+      size: size && { width: Number(size[1]), height: Number(size[2]) },
+      lacksDecoder: LACKS_DECODER.test(cell('note')),
+    };
   });
 }
 
@@ -55,20 +66,13 @@ export function countOutcomes(outcomes: readonly Outcome[]): string {
     classes.set(key, [...(classes.get(key) ?? []), outcome]);
   }
   const counts = (of: readonly Outcome[]): string[] =>
-    [...names.map((name) => of.filter(({ outcome }) => outcome === name).length), of.length].map((n) => (n ? `${n}` : ''));
+    [...names.map((name) => of.filter(({ outcome }) => outcome === name).length), of.length].map((n) =>
+      n ? `${n}` : '',
+    );
   const table = [
     ['folder', 'expectation', ...names, 'all'],
     ...[...classes].map(([key, of]) => [...key.split('\t'), ...counts(of)]),
     ['all', '', ...counts(outcomes)],
   ];
   return formatTable(table);
-}
-
-/** Columns of text, the first row as a head. */
-export function formatTable(table: readonly (readonly string[])[]): string {
-  const widths = (table[0] ?? []).map((_, column) => Math.max(...table.map((row) => (row[column] ?? '').length)));
-  const lines = table.map((row) =>
-    row.map((cell, column) => (/^[\d.+-]/.test(cell) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0))).join('  '),
-  );
-  return [lines[0], widths.map((width) => '-'.repeat(width)).join('  '), ...lines.slice(1)].join('\n');
 }

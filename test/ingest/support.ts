@@ -97,9 +97,9 @@ export function probed({ info, facts, ...rest }: Differences = {}): Probed {
       fileBytes: 5_000_000,
       heldBytes: 0,
       interlaced: false,
+      pages: 1,
       jpeg: jpegFrame(width, height),
       tiff: null,
-      losslessWebp: false,
       ...facts,
     },
   };

@@ -1,7 +1,7 @@
 /** The four 2:1 filters once more, in 64-bit floats, from their definitions alone. */
 import type { ReductionFilter } from '../../src/native/contract.js';
 
-/** An image of samples in any number type; with `alpha` the last sample of a pixel weighs the others. */
+/** An image of samples in any type of number. */
 export interface Plane {
   readonly width: number;
   readonly height: number;
@@ -76,8 +76,11 @@ function reduceAxis(
   return result;
 }
 
-/** Like {@link reduce}, with colours weighted by a straight alpha, the last sample. Without alpha there is no colour: 0. */
-export function reduceStraight(image: Plane, filter: ReductionFilter): ReturnType<typeof reduce> {
+/**
+ * Like {@link reduce}, with colours weighted by a straight alpha, the last sample. Where there is less than a millionth of
+ * `opaque`, which no depth can store, there is no colour: 0.
+ */
+export function reduceStraight(image: Plane, filter: ReductionFilter, opaque: number): ReturnType<typeof reduce> {
   const { samples, data } = image;
   const last = samples - 1;
   const weighted = Float64Array.from(data, (value, i) =>
@@ -87,7 +90,7 @@ export function reduceStraight(image: Plane, filter: ReductionFilter): ReturnTyp
   const unweighted = reduced.data.map((value, i) => {
     if (i % samples === last) return value;
     const alpha = reduced.data[i - (i % samples) + last] ?? 0;
-    return alpha > 1e-6 ? value / alpha : 0;
+    return alpha > opaque * 1e-6 ? value / alpha : 0;
   });
   return { ...reduced, data: unweighted };
 }

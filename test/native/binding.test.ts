@@ -131,7 +131,7 @@ describe('every field of a build, wrong once', () => {
   const tag = { tag: 274, type: 3, count: 1, value };
   const tags: readonly (readonly [unknown, string])[] = [
     [null, 'tags[0]'],
-    [{ ...tag, tag: 0 }, 'tags[0].tag'],
+    [{ ...tag, tag: -1 }, 'tags[0].tag'],
     [{ ...tag, tag: 65_536 }, 'tags[0].tag'],
     [{ ...tag, type: 0 }, 'tags[0].type'],
     [{ ...tag, type: 14 }, 'tags[0].type'],

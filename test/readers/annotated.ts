@@ -22,7 +22,12 @@ export async function annotatedJpeg(): Promise<Buffer> {
     .withExifMerge({
       IFD0: { Artist: 'Ada L.', Copyright: 'CC0', Make: 'Pyramidion', Model: 'Test 1' },
       IFD2: { ExposureTime: '1/250', FNumber: '28/10', DateTimeOriginal: '2024:05:17 10:20:30' },
-      IFD3: { GPSLatitudeRef: 'N', GPSLatitude: '51/1 12/1 3042/100', GPSLongitudeRef: 'E', GPSLongitude: '3/1 13/1 30/1' },
+      IFD3: {
+        GPSLatitudeRef: 'N',
+        GPSLatitude: '51/1 12/1 3042/100',
+        GPSLongitudeRef: 'E',
+        GPSLongitude: '3/1 13/1 30/1',
+      },
     })
     .withXmp(XMP)
     .jpeg({ quality: 95 })
@@ -48,7 +53,11 @@ function iptc(): Buffer {
 
 /** An APP13 segment of one image resource: IPTC. */
 function photoshopSegment(record: Buffer): Buffer {
-  const resource = Buffer.concat([Buffer.from('8BIM\x04\x04\0\0\0\0\0\0', 'latin1'), record, Buffer.alloc(record.length % 2)]);
+  const resource = Buffer.concat([
+    Buffer.from('8BIM\x04\x04\0\0\0\0\0\0', 'latin1'),
+    record,
+    Buffer.alloc(record.length % 2),
+  ]);
   resource.writeUInt32BE(record.length, 8);
   const segment = Buffer.concat([Buffer.from([0xff, 0xed, 0, 0]), Buffer.from('Photoshop 3.0\0', 'latin1'), resource]);
   segment.writeUInt16BE(segment.length - 2, 2);

@@ -1,15 +1,15 @@
 /** Lossy tiles: how near they come to their source, and CMYK and YCbCr as readers turn them into RGB. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Engine } from '../../src/engine.js';
-import type { BuildOptions } from '../../src/ingest/types.js';
 import type { Size } from '../../src/geometry.js';
+import type { BuildOptions } from '../../src/ingest/types.js';
 import { readPyramid } from '../../src/pyramid/pyramid.js';
-import { formatTable } from '../corpus/manifest.js';
 import { corpus, hasCorpus } from '../corpus/place.js';
+import { formatTable } from '../corpus/table.js';
 import { compare, psnr } from './compare.js';
 import type { Samples } from './picture.js';
 import { decodeWithSharp, makePixels, type Pixels, type SourceKind, type Space, writeSource } from './sources.js';
@@ -78,12 +78,8 @@ describe('JPEG of quality 95 keeps more than 40 dB', () => {
       continue;
     }
     it(name, async () => {
-      const { path } = await engine.build(join(corpus, file), join(folder, `${chroma.replaceAll(':', '')}-photo/`.replace('/', '.tif')), {
-        compression: 'jpeg',
-        quality: 95,
-        chroma,
-        ifExists: 'replace',
-      });
+      const options = { compression: 'jpeg', quality: 95, chroma, ifExists: 'replace' } as const;
+      const { path } = await engine.build(join(corpus, file), join(folder, 'photograph.tif'), options);
       const source = await decodeWithSharp(join(corpus, file), kindOf(space));
       await expectClose(file, path, source, space === 'rgb' ? chroma : '–');
     });
@@ -121,7 +117,9 @@ describe.each([
   beforeAll(async () => {
     ({ pixels, path } = await buildPicture(name.replace(/\W+/g, '-'), space, options));
     const info = await readPyramid(path);
-    const decoded = await Promise.all(info.levels.map(({ directory }) => decodeWithSharp(path, kindOf(space), directory)));
+    const decoded = await Promise.all(
+      info.levels.map(({ directory }) => decodeWithSharp(path, kindOf(space), directory)),
+    );
     expect(decoded).toHaveLength(3);
     levels = decoded.map((level) => ({ ...level, data: asRgb(level) }));
   });
@@ -162,7 +160,12 @@ describe('OpenSlide sees every level as it is', () => {
   ] as const;
   for (const { name, space, options, least } of ways) {
     itWith('openslide-write-png', name, async () => {
-      const { path } = await buildPicture(`slide-${name.replace(/\W+/g, '-')}`, space, { ...options, tileSize: 128 }, size);
+      const { path } = await buildPicture(
+        `slide-${name.replace(/\W+/g, '-')}`,
+        space,
+        { ...options, tileSize: 128 },
+        size,
+      );
       const png = `${path}.png`;
       for (let level = 0; level < shown; level++) {
         const stored = await decodeWithSharp(path, kindOf(space), { page: level });
@@ -179,8 +182,10 @@ describe('OpenSlide sees every level as it is', () => {
 
 it('a pyramid can be built from a pyramid, to the same pixels', async () => {
   const { path } = await buildPicture('first', 'rgb', { compression: 'deflate' });
-  const { path: again } = await engine.build(path, join(folder, 'again.tif'), { compression: 'deflate', layout: 'subifds' });
+  const { path: again } = await engine.build(path, join(folder, 'again.tif'), {
+    compression: 'deflate',
+    layout: 'subifds',
+  });
   const [a, b] = await Promise.all([path, again].map((file) => decodeWithSharp(file, kindOf('rgb'))));
   expect(compare((a as Pixels).data, (b as Pixels).data).largest).toBe(0);
-  expect((await readFile(again)).length).toBeGreaterThan(0);
 });

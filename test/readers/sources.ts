@@ -51,7 +51,10 @@ export async function writeSource(path: string, pixels: Pixels, orientation = 1)
   const { width, height, space, data } = pixels;
   if (space === 'cmyk' || orientation !== 1) return writeFile(path, stripTiff(pixels, orientation));
   const channels = samplesOf(pixels) as 1 | 2 | 3 | 4;
-  await sharp(data, { raw: { width, height, channels } }).toColourspace(colourspace(pixels)).png({ compressionLevel: 1 }).toFile(path);
+  await sharp(data, { raw: { width, height, channels } })
+    .toColourspace(colourspace(pixels))
+    .png({ compressionLevel: 1 })
+    .toFile(path);
 }
 
 function stripTiff({ width, height, space, bits, alpha, data }: Pixels, orientation: number): Uint8Array {

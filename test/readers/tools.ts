@@ -4,7 +4,14 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { expect, it } from 'vitest';
 
-export type Tool = 'vips' | 'vipsheader' | 'tiffinfo' | 'tiff2rgba' | 'openslide-show-properties' | 'openslide-write-png' | 'exiftool';
+export type Tool =
+  | 'vips'
+  | 'vipsheader'
+  | 'tiffinfo'
+  | 'tiff2rgba'
+  | 'openslide-show-properties'
+  | 'openslide-write-png'
+  | 'exiftool';
 
 function isInstalled(tool: Tool): boolean {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => {
@@ -29,7 +36,8 @@ export function itWith(tool: Tool, name: string, test: () => Promise<void>): voi
 }
 
 /** libtiff and libvips tell of every field they have no name for: ours holds the record of the build. */
-const OWN_FIELD = /^(\(\w+:\d+\): VIPS-WARNING \*\*: .*|TIFFReadDirectory: Warning, )Unknown field with tag 65330 \(0xff32\) encountered\.?$/;
+const OWN_FIELD =
+  /^(\(\w+:\d+\): VIPS-WARNING \*\*: .*|TIFFReadDirectory: Warning, )Unknown field with tag 65330 \(0xff32\) encountered\.?$/;
 
 /** Runs a tool to its end. Rejects when it fails, and when it complains of anything but our private field. */
 export async function run(tool: Tool, ...words: readonly string[]): Promise<string> {

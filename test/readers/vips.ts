@@ -24,7 +24,8 @@ export async function decodeWithVips(path: string, { page = 0, subIfd = null }: 
   await rm(copy);
   const word = (offset: number): number => bytes.readInt32LE(offset);
   const [width, height, bands] = [word(HEADER.width), word(HEADER.height), word(HEADER.bands)];
-  if (FORMATS[word(HEADER.format)] !== bits) throw new Error(`${path}: vips yields samples of type ${word(HEADER.format)}`);
+  if (FORMATS[word(HEADER.format)] !== bits)
+    throw new Error(`${path}: vips yields samples of type ${word(HEADER.format)}`);
   const length = (width * height * bands * bits) / 8;
   return { width, height, bands, data: asSamples(bytes.subarray(HEADER.pixels, HEADER.pixels + length), bits) };
 }

@@ -38,7 +38,9 @@ async function expectNothingLeft(): Promise<void> {
   await whenClean(outputs, 1000);
   expect(await list(outputs)).toEqual([]);
   // A decoder that cannot be interrupted keeps its share until it returns.
-  await expect.poll(() => engine.snapshot(), { timeout: 10_000 }).toMatchObject({ reserved: 0, running: 0, waiting: 0 });
+  await expect
+    .poll(() => engine.snapshot(), { timeout: 10_000 })
+    .toMatchObject({ reserved: 0, running: 0, waiting: 0 });
 }
 
 describe('in the run', () => {
@@ -60,24 +62,28 @@ describe('in the run', () => {
       ['an AVIF', (path) => plain(6000, 5000).avif({ effort: 0 }).toFile(path), {}, whenCreated],
     ];
 
-  it.each(cases)('%s: rejected within 200 ms, and nothing is left', { retry: 1 }, async (name, make, options, ready) => {
-    const source = join(folder, make.length === 0 ? 'large.tif' : name);
-    await make(source);
-    const times: number[] = [];
-    for (let i = 0; i < TRIES; i++) {
-      const abort = new AbortController();
-      const build = engine.build(source, `${outputs}/`, { ...options, signal: abort.signal });
-      const code = codeOf(build);
-      await Promise.race([ready(), code.then((early) => expect.fail(`it ended before it was aborted: ${early}`))]);
-      const time = settleTime(build);
-      abort.abort();
-      times.push(await time);
-      expect(await code).toBe('ABORTED');
-      await expectNothingLeft();
-    }
-    if (process.env.SHOW) console.log(name, times.map(Math.round));
-    expect(median(times)).toBeLessThan(200);
-  });
+  it.each(cases)(
+    '%s: rejected within 200 ms, and nothing is left',
+    { retry: 1 },
+    async (name, make, options, ready) => {
+      const source = join(folder, make.length === 0 ? 'large.tif' : name);
+      await make(source);
+      const times: number[] = [];
+      for (let i = 0; i < TRIES; i++) {
+        const abort = new AbortController();
+        const build = engine.build(source, `${outputs}/`, { ...options, signal: abort.signal });
+        const code = codeOf(build);
+        await Promise.race([ready(), code.then((early) => expect.fail(`it ended before it was aborted: ${early}`))]);
+        const time = settleTime(build);
+        abort.abort();
+        times.push(await time);
+        expect(await code).toBe('ABORTED');
+        await expectNothingLeft();
+      }
+      if (process.env.SHOW) console.log(name, times.map(Math.round));
+      expect(median(times)).toBeLessThan(200);
+    },
+  );
 
   it('a verification', { retry: 1 }, async () => {
     const times: number[] = [];

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash, randomFillSync } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
-import { appendFile, copyFile, open, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, open, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import sharp from 'sharp';
@@ -11,11 +11,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { samplePng } from '../../scripts/sample-png.mjs';
 import { Engine } from '../../src/engine.js';
 import { codeOf, errorOf, expectWhole } from './builds.js';
-import { list, newFolder } from './folders.js';
+import { list, newFolder, whenWriting } from './folders.js';
 import { writeStripTiff } from './images.js';
 
-/** Noise in tiles that take long: there is time for anything to happen to the source. */
-const slow = { compression: 'webp', lossless: true, effort: 6 } as const;
+/** Noise takes deflate a second or two: there is time for anything to happen to the source. */
+const slow = { compression: 'deflate', effort: 9 } as const;
 const SIZE = { width: 4000, height: 3000 };
 
 let folder: string;
@@ -31,6 +31,10 @@ beforeAll(async () => {
   writeStripTiff(join(folder, 'noise.tif'), { ...SIZE, noise: true });
   await noise.clone().png({ compressionLevel: 1 }).toFile(join(folder, 'noise.png'));
   await noise.clone().jpeg().toFile(join(folder, 'noise.jpg'));
+  const plain = (width: number, height: number) =>
+    sharp({ create: { width, height, channels: 3, background: '#336699' } }).png();
+  await plain(3000, 2000).toFile(join(folder, 'plain.png'));
+  await plain(4000, 2500).toFile(join(folder, 'larger.png'));
 });
 afterAll(async () => {
   await engine.close();
@@ -41,7 +45,9 @@ beforeEach(async () => {
   source = join(outputs, 'source');
 });
 afterEach(async () => {
-  expect(engine.snapshot()).toMatchObject({ reserved: 0, running: 0, waiting: 0 });
+  await expect
+    .poll(() => engine.snapshot(), { timeout: 10_000 })
+    .toMatchObject({ reserved: 0, running: 0, waiting: 0 });
   // The process has come to no harm.
   const { path } = await engine.build(samplePng(300, 200), `${outputs}/`);
   await expectWhole(engine, path);
@@ -63,7 +69,7 @@ describe.each(['noise.tif', 'noise.png', 'noise.jpg'])('%s', (name) => {
     expectChanged(async () => execFileSync('truncate', ['--size=0', source])));
 
   it('cut in the middle while it is read', () =>
-    expectChanged(async () => truncate(source, (await open(source).then(sizeAndClose)) / 2)));
+    expectChanged(async () => truncate(source, Math.floor((await stat(source)).size / 2))));
 
   it('replaced by another image while it is read', () =>
     expectChanged(async () => {
@@ -83,16 +89,10 @@ describe.each(['noise.tif', 'noise.png', 'noise.jpg'])('%s', (name) => {
   it('made longer while it is read', () => expectChanged(() => appendFile(source, 'more')));
 });
 
-async function sizeAndClose(file: Awaited<ReturnType<typeof open>>): Promise<number> {
-  const { size } = await file.stat();
-  await file.close();
-  return size;
-}
-
 describe('changed while the build waits', () => {
   /** What a build comes to whose source is changed between its place in the queue and its start. */
   async function outcomeOf(change: () => Promise<unknown>): Promise<string | null> {
-    await writeFile(source, samplePng(3000, 2000));
+    await copyFile(join(folder, 'plain.png'), source);
     const abort = new AbortController();
     const others = Array.from({ length: engine.snapshot().slots }, () =>
       codeOf(engine.build(join(folder, 'noise.tif'), join(outputs, 'other.tif'), { ...slow, signal: abort.signal })),
@@ -114,7 +114,7 @@ describe('changed while the build waits', () => {
   it('replaced by a smaller image', async () =>
     expect(await outcomeOf(() => writeFile(source, samplePng(64, 64)))).toBe('SOURCE_CHANGED'));
   it('replaced by a larger image', async () =>
-    expect(await outcomeOf(() => writeFile(source, samplePng(4000, 2500)))).toBe('SOURCE_CHANGED'));
+    expect(await outcomeOf(() => copyFile(join(folder, 'larger.png'), source))).toBe('SOURCE_CHANGED'));
   it('replaced by an image of another format', async () =>
     expect(await outcomeOf(() => copyFile(join(folder, 'noise.jpg'), source))).toBe('SOURCE_CHANGED'));
   it('replaced by no image', async () =>
@@ -127,7 +127,11 @@ it('removed while it is read, it is read to its end', async () => {
   await once(engine, 'jobprogress');
   await rm(source);
   const { path, sha256 } = await build;
-  expect(sha256).toBe(createHash('sha256').update(await readFile(join(folder, 'noise.tif'))).digest('hex'));
+  expect(sha256).toBe(
+    createHash('sha256')
+      .update(await readFile(join(folder, 'noise.tif')))
+      .digest('hex'),
+  );
   await expectWhole(engine, path);
 });
 
@@ -151,7 +155,7 @@ describe('bytes', () => {
     const codes = [];
     for (const bytes of [Buffer.alloc(0), Buffer.alloc(1000), samplePng(300, 200).subarray(0, 1000)])
       codes.push(await codeOf(engine.build(bytes, `${outputs}/`)));
-    expect(codes).toEqual(['UNSUPPORTED_FORMAT', 'UNSUPPORTED_FORMAT', 'CORRUPT_IMAGE']);
+    expect(codes).toEqual(['CORRUPT_IMAGE', 'UNSUPPORTED_FORMAT', 'CORRUPT_IMAGE']);
     expect(await list(outputs)).toEqual([]);
   });
 });
@@ -169,7 +173,11 @@ describe('a stream', () => {
 
   it('is built like the file it comes from', async () => {
     const report = await engine.build(createReadStream(join(folder, 'noise.png')), `${outputs}/`);
-    expect(report.sha256).toBe(createHash('sha256').update(await readFile(join(folder, 'noise.png'))).digest('hex'));
+    expect(report.sha256).toBe(
+      createHash('sha256')
+        .update(await readFile(join(folder, 'noise.png')))
+        .digest('hex'),
+    );
     expect(await expectWhole(engine, report.path)).toEqual(SIZE);
     expect(await list(outputs)).toEqual(['stream.tif']);
   });
@@ -181,27 +189,50 @@ describe('a stream', () => {
     ['gives something else', () => Readable.from([png.subarray(0, 1000), { no: 'bytes' }]), 'SOURCE_UNREADABLE'],
     ['is of a file that is not there', () => createReadStream(join(folder, 'missing.png')), 'SOURCE_NOT_FOUND'],
     ['is of a folder', () => createReadStream(folder), 'SOURCE_UNREADABLE'],
-    ['is empty', () => Readable.from([]), 'UNSUPPORTED_FORMAT'],
+    ['is empty', () => Readable.from([]), 'CORRUPT_IMAGE'],
     ['never ends and is no image', () => endless(Buffer.alloc(1000)), 'UNSUPPORTED_FORMAT'],
     ['was read already', () => createReadStream(folder).destroy(), 'SOURCE_UNREADABLE'],
   ])('that %s: nothing is left, and it is destroyed', async (_, make, code) => {
     const stream = make();
-    stream.on('error', () => {});
     expect(await codeOf(engine.build(stream, `${outputs}/`))).toBe(code);
     expect(stream.destroyed).toBe(true);
     expect(await list(outputs)).toEqual([]);
   });
 
   it('that is destroyed in the middle', async () => {
-    let stream: Readable | null = null;
-    stream = half(() => stream?.destroy());
-    expect(await codeOf(engine.build(stream, `${outputs}/`))).toBe('SOURCE_UNREADABLE');
+    const stream = new Readable({ read() {} });
+    stream.push(png.subarray(0, png.length / 2));
+    const code = codeOf(engine.build(stream, `${outputs}/`));
+    await whenWriting(outputs);
+    stream.destroy();
+    expect(await code).toBe('SOURCE_UNREADABLE');
     expect(await list(outputs)).toEqual([]);
+  });
+
+  it('that fails before it is read, or never is, ends neither the process nor stays open', async () => {
+    const early = [
+      engine.build(createReadStream(join(folder, 'missing.png')), join(outputs, 'missing', 'a.tif')),
+      engine.probe(createReadStream(join(folder, 'missing.png'))),
+      engine.verify(createReadStream(join(folder, 'missing.png'))),
+    ];
+    expect(await Promise.all(early.map(codeOf))).toEqual([
+      'OUTPUT_NOT_WRITABLE',
+      'SOURCE_NOT_FOUND',
+      'SOURCE_NOT_FOUND',
+    ]);
+    const unread = createReadStream(join(folder, 'noise.png'));
+    expect(await codeOf(engine.build(unread, join(outputs, 'missing', 'a.tif')))).toBe('OUTPUT_NOT_WRITABLE');
+    expect(unread.destroyed).toBe(true);
   });
 
   it('tells why it failed', async () => {
     const cause = new Error('the line is dead');
-    const error = await errorOf(engine.build(half(() => Promise.reject(cause)), `${outputs}/`));
+    const error = await errorOf(
+      engine.build(
+        half(() => Promise.reject(cause)),
+        `${outputs}/`,
+      ),
+    );
     expect(error?.cause).toBe(cause);
   });
 

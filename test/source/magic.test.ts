@@ -34,13 +34,14 @@ describe('detectFormat', () => {
     ['gif', ascii('GIF89a')],
     ['heif', ftyp('heic', 'mif1')],
     ['heif', ftyp('avif', 'mif1')],
-    ['heif', ftyp('avis', 'avif')],
+    ['heif', ftyp('avif', 'avis')],
     ['heif', ftyp('mif1', 'miaf', 'avif')],
   ])('knows %s by its first bytes', (format, head) => {
     expect(detectFormat(head)).toBe(format);
   });
 
   test.each([
+    ['image sequence', ftyp('avis', 'avif')],
     ['BMP', Buffer.concat([ascii('BM'), Buffer.alloc(60)])],
     ['PPM', ascii('P6\n3 2\n255\n')],
     ['PFM', ascii('PF\n3 2\n')],
