@@ -83,7 +83,7 @@ export const BUILD_OPTIONS = {
     whole(0, 9),
     null,
     'a whole number: 1…9 (deflate), 0…6 (WebP)',
-    '5 (deflate), 4 (WebP)',
+    '4',
     'work put into compression; compression auto, deflate or webp',
   ),
   predictor: row<boolean | null>(

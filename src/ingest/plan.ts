@@ -36,7 +36,7 @@ export interface Plan {
   readonly warnings: readonly string[];
 }
 
-const DEFAULTS = { jpegQuality: 95, webpQuality: 90, deflateLevel: 5, webpEffort: 4 } as const;
+const DEFAULTS = { jpegQuality: 95, webpQuality: 90, deflateLevel: 4, webpEffort: 4 } as const;
 
 /** Bytes that a classic TIFF can address; a margin for what the bound below does not count. */
 const CLASSIC_LIMIT = 4 * 1024 ** 3;

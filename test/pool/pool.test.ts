@@ -49,7 +49,7 @@ describe('Pool under its budget', () => {
     expect(counters[1]).toBe(2);
   });
 
-  it('refuses within 50 ms what can never fit', async () => {
+  it('refuses within 50 ms what can never fit', { retry: 3 }, async () => {
     const pool = start();
     const running = pool.build(buildJob({ ms: 200 }), { need: 300 });
     const waiting = pool.build(buildJob({ ms: 0 }), { need: 300 });
@@ -94,7 +94,7 @@ describe('Pool, aborted', () => {
     await Promise.all([running, last]);
   });
 
-  it('stops a running build within 200 ms and releases its reservation', async () => {
+  it('stops a running build within 200 ms and releases its reservation', { retry: 3 }, async () => {
     const pool = start();
     const abort = new AbortController();
     const build = pool.build(buildJob({ ms: 10_000 }), { need: 100, signal: abort.signal });
@@ -108,7 +108,9 @@ describe('Pool, aborted', () => {
     expect(pool.snapshot().reserved).toBe(0);
   });
 
-  it('rejects within 200 ms though the native call goes on, and holds its reservation until it returns', async () => {
+  it('rejects within 200 ms though the native call goes on, and holds its reservation until it returns', {
+    retry: 3,
+  }, async () => {
     const pool = start({ budgetBytes: 100 });
     const abort = new AbortController();
     const deaf = pool.build(buildJob({ ms: 800, deaf: true }), { need: 100, signal: abort.signal });

@@ -112,7 +112,7 @@ describe('in the run', () => {
 });
 
 describe('in the queue', () => {
-  it('those that wait are rejected at once, and those that run go on', async () => {
+  it('those that wait are rejected at once, and those that run go on', { retry: 3 }, async () => {
     await using other = await Engine.start();
     const running = new Set<number>();
     other.on('jobstart', ({ job }) => running.add(job - 1));
@@ -170,7 +170,7 @@ describe('a stream', () => {
     ],
   ];
 
-  it.each(stalled)('%s: the build is rejected within 200 ms', async (_, make) => {
+  it.each(stalled)('%s: the build is rejected within 200 ms', { retry: 3 }, async (_, make) => {
     const head = (await plain(300, 200).png().toBuffer()).subarray(0, 200);
     for (const stop of ['abort', 'close'] as const) {
       const other = await Engine.start();

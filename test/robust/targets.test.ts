@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { samplePng } from '../../scripts/sample-png.mjs';
 import { Engine } from '../../src/engine.js';
 import { codeOf, expectWhole } from './builds.js';
-import { list, newFolder, whenWriting } from './folders.js';
+import { isTemporary, list, newFolder, whenListed, whenWriting } from './folders.js';
 import { writeStripTiff } from './images.js';
 import { startCli } from './processes.js';
 
@@ -48,6 +48,10 @@ async function sizesThere(): Promise<Record<string, { width: number; height: num
   return sizes;
 }
 
+async function expectSame(path: string, other: string): Promise<void> {
+  expect((await readFile(path)).equals(await readFile(other))).toBe(true);
+}
+
 /** Two sources, each built into the one target in two ways. */
 const ways: [name: string, build: (ifExists: 'suffix' | 'replace' | 'fail') => Promise<(string | null)[]>][] = [
   [
@@ -58,13 +62,20 @@ const ways: [name: string, build: (ifExists: 'suffix' | 'replace' | 'fail') => P
   [
     'two processes',
     async (ifExists) => {
-      const started = sources.map((source) =>
-        startCli(['build', '--json', '--if-exists', ifExists, source, join(outputs, 'a.tif')]),
-      );
-      // Both are at it before either is done.
-      const both = started.map(({ ended }) => ended);
+      const begin = (source: string) =>
+        startCli(['build', '--json', '--if-exists', ifExists, source, join(outputs, 'a.tif')]);
+      const writing = (count: number) =>
+        whenListed(outputs, (names) => names.filter(isTemporary).length === count).then(() => {});
+      // The first stands still until the second is at it, too.
+      const [one = '', two = ''] = sources;
+      const first = begin(one);
+      await writing(1);
+      first.child.kill('SIGSTOP');
+      const second = begin(two);
+      await writing(2);
+      first.child.kill('SIGCONT');
       return Promise.all(
-        both.map(async (ended) => {
+        [first, second].map(async ({ ended }) => {
           const { stdout } = await ended;
           const { results } = JSON.parse(stdout) as { results: [{ error?: { code: string } }] };
           return results[0].error?.code ?? null;
@@ -130,16 +141,16 @@ describe('a build over its own source', () => {
   it('stands beside it by default', async () => {
     const { path } = await engine.build(own, own);
     expect(basename(path)).toBe('a-1.tif');
-    expect(await readFile(own)).toEqual(await readFile(sources[0] ?? ''));
+    await expectSame(own, sources[0] ?? '');
     expect(await expectWhole(engine, path)).toEqual(SIZES[0]);
   });
 
   it('leaves it as it was when it fails', async () => {
     await truncate(own, 10_000_000);
-    const before = await readFile(own);
+    await copyFile(own, join(folder, 'cut.tif'));
     expect(await codeOf(engine.build(own, own, { ifExists: 'replace' }))).toBe('CORRUPT_IMAGE');
     expect(await list(outputs)).toEqual(['a.tif']);
-    expect(await readFile(own)).toEqual(before);
+    await expectSame(own, join(folder, 'cut.tif'));
   });
 
   it('leaves it as it was when it is aborted', async () => {
@@ -149,6 +160,6 @@ describe('a build over its own source', () => {
     abort.abort();
     expect(await build).toBe('ABORTED');
     expect(await list(outputs)).toEqual(['a.tif']);
-    expect(await readFile(own)).toEqual(await readFile(sources[0] ?? ''));
+    await expectSame(own, sources[0] ?? '');
   });
 });
