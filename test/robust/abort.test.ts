@@ -80,7 +80,6 @@ describe('in the run', () => {
         expect(await code).toBe('ABORTED');
         await expectNothingLeft();
       }
-      if (process.env.SHOW) console.log(name, times.map(Math.round));
       expect(median(times)).toBeLessThan(200);
     },
   );
@@ -189,6 +188,27 @@ describe('a stream', () => {
   });
 });
 
+it('one signal may stop any number of builds, and any number of engines be open, without a warning', async () => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error): void => void warnings.push(warning);
+  process.on('warning', onWarning);
+  const engines = await Promise.all(Array.from({ length: 15 }, () => Engine.start()));
+  const abort = new AbortController();
+  const codes = engines.flatMap((each) =>
+    Array.from({ length: 4 }, () =>
+      codeOf(each.build(join(folder, 'large.tif'), `${outputs}/`, { signal: abort.signal })),
+    ),
+  );
+  while (engine.snapshot().waiting < codes.length - 2) await once(engines[14] ?? engine, 'jobqueue');
+  abort.abort();
+  expect(await Promise.all(codes)).toEqual(codes.map(() => 'ABORTED'));
+  await Promise.all(engines.map((each) => each.close()));
+  await new Promise(setImmediate);
+  process.off('warning', onWarning);
+  expect(warnings).toEqual([]);
+  await expectNothingLeft();
+});
+
 it('at any moment there is a whole file or none', async () => {
   const source = join(folder, 'small.jpg');
   await plain(900, 700).jpeg().toFile(source);
@@ -210,5 +230,4 @@ it('at any moment there is a whole file or none', async () => {
     }
   }
   expect(seen.aborted).toBeGreaterThan(0);
-  if (process.env.SHOW) console.log(seen);
 });
