@@ -43,7 +43,7 @@ void start(const char* argv0) {
   // Together these took a third more than was in use (1.2 gigapixel strip TIFF: 356 MB against 257 MB, same speed).
   mallopt(M_ARENA_MAX, static_cast<int>(std::max(2U, std::thread::hardware_concurrency())));
   mallopt(M_MMAP_THRESHOLD, 13 << 17);  // 1.6 MiB: just above the buffers of the JPEG sink, which come every few ms
-  mallopt(M_TRIM_THRESHOLD, 64 << 20);  // setting one turns off glibc's own tuning of both
+  mallopt(M_TRIM_THRESHOLD, 8 << 20);   // setting one turns off glibc's own tuning of both
 #endif
   // No operation is ever asked for twice with the same arguments: the cache would only hold memory.
   vips_cache_set_max(0);

@@ -10,7 +10,7 @@ import { samplePng } from '../../scripts/sample-png.mjs';
 import { Engine } from '../../src/engine.js';
 import type { ErrorCode } from '../../src/errors.js';
 import { codeOf } from './builds.js';
-import { isTemporary, list, newFolder, whenWriting } from './folders.js';
+import { isTemporary, list, newFolder, whenListed, whenWriting } from './folders.js';
 import { writeStripTiff } from './images.js';
 
 const isLinux = process.platform === 'linux';
@@ -25,6 +25,7 @@ beforeAll(async () => {
     .toFile(join(folder, 'large.webp'));
   // What starts its threads and opens its files only once has done so before anything is counted.
   outputs = await newFolder();
+  await whenListed(outputs, () => true);
   await using engine = await Engine.start();
   await engine.build(samplePng(300, 200), `${outputs}/`);
   await rm(outputs, { recursive: true });
