@@ -69,7 +69,7 @@ const LOADER = {
   /** TIFF: offset and length of each strip or tile, twice while libtiff reads them. */
   tiffBytesPerChunk: 32,
   /** WebP, per pixel: canvas and frame as RGBA, and the decoder's own. More where frames follow on one another. */
-  webpBytesPerPixel: 7,
+  webpBytesPerPixel: 7.4,
   webpAnimatedBytesPerPixel: 11,
   /** GIF, per pixel: canvas and indexes. More where frames follow on one another. */
   gifBytesPerPixel: 5.5,
