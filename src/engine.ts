@@ -1,13 +1,8 @@
 /** The library's face: one engine that probes, builds and verifies, under the memory budget of the process. */
 import { EventEmitter, setMaxListeners } from 'node:events';
-import { type ErrorCode, PyramidionError, toPyramidionError } from './errors.js';
+import { type ErrorCode, invalidOption, PyramidionError, toPyramidionError } from './errors.js';
 import { type BuildContext, buildPyramid, openSpooled, planWith } from './ingest/build.js';
-import {
-  invalidOption,
-  type ResolvedEngineOptions,
-  resolveBuildOptions,
-  resolveEngineOptions,
-} from './ingest/options.js';
+import { type ResolvedEngineOptions, resolveBuildOptions, resolveEngineOptions } from './ingest/options.js';
 import { probeSource } from './ingest/probe.js';
 import type {
   BuildOptions,
@@ -19,9 +14,13 @@ import type {
 } from './ingest/types.js';
 import { verifyNeed } from './ingest/verify.js';
 import type { Capabilities } from './native/contract.js';
+import { type OpenImage, openImage } from './picture/image.js';
+import { Picture } from './picture/picture.js';
 import { abortedError, type BudgetSnapshot } from './pool/budget.js';
 import { budgetLimit } from './pool/machine.js';
 import { Pool } from './pool/pool.js';
+import { HandleCache } from './source/cache.js';
+import { openFile } from './source/file.js';
 import { detectFormat, MAGIC_BYTES } from './source/magic.js';
 import { adoptStream } from './source/stream.js';
 
@@ -55,7 +54,7 @@ export interface EngineEvents {
 /** The pool all engines of this thread share, and what it was started with. */
 interface SharedPool {
   readonly pool: Pool;
-  readonly options: Pick<ResolvedEngineOptions, 'maxMemory' | 'workers' | 'threads'>;
+  readonly options: Pick<ResolvedEngineOptions, 'maxMemory' | 'workers' | 'threads' | 'renders'>;
   users: number;
 }
 
@@ -80,6 +79,8 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #options: ResolvedEngineOptions;
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
+  /** Images that {@link Engine.use} opened. */
+  readonly #handles: HandleCache<OpenImage>;
   #jobs = 0;
   #closing: Promise<void> | null = null;
 
@@ -88,6 +89,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#shared = sharedPool;
     this.#options = options;
     this.capabilities = capabilities;
+    this.#handles = new HandleCache({ open: (path) => this.#openImage(path, 0, this.#stop.signal) });
     // Any number of engines may be open, and any number of builds under way: that is no leak.
     sharedPool.pool.setMaxListeners(0);
     setMaxListeners(0, this.#stop.signal);
@@ -183,6 +185,29 @@ export class Engine extends EventEmitter<EngineEvents> {
     });
   }
 
+  /**
+   * Opens an image for tiles, regions and views: a pyramid, ours or anyone's, or a plain image of up to
+   * `limits.maxNonDsfSize` million pixels. The picture goes on showing the file as it was when it was opened; its caller closes it. Errors: `NOT_A_PYRAMID` never, else those of
+   * {@link Engine.probe}; `LIMIT_EXCEEDED`.
+   */
+  async open(source: SourceInput, options: ProbeOptions = {}): Promise<Picture> {
+    const { page } = resolveBuildOptions(options.page === undefined ? {} : { page: options.page });
+    return this.#run(source, options.signal, async (signal) => {
+      const opened = await openSpooled(source, null, signal);
+      return this.#picture(await openImage(opened, this.#openContext(page, signal)));
+    });
+  }
+
+  /**
+   * What `work` makes of the image at `path` as it is now. Files stay open between uses (the 64 used last, for a minute), and
+   * a file that was replaced or rewritten since is opened anew: `work` never sees an old one, nor a mixture, and may be
+   * called a second time for that. It does not close the picture. This is how a server reads.
+   */
+  async use<Result>(path: string, work: (picture: Picture) => Promise<Result>): Promise<Result> {
+    if (this.#closing !== null) throw closedError();
+    return this.#handles.use(path, (image) => work(this.#picture(image)));
+  }
+
   /** The budget and its queue, as all engines of this thread share them. */
   snapshot(): BudgetSnapshot {
     return this.#shared.pool.snapshot();
@@ -208,6 +233,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     const running = Promise.allSettled(this.#running);
     await givePoolBack(this.#shared);
     await running;
+    await this.#handles.close();
   }
 
   #context(): Pick<BuildContext, 'pool' | 'estimate' | 'threads' | 'maxPixels'> {
@@ -215,16 +241,38 @@ export class Engine extends EventEmitter<EngineEvents> {
     return { pool: this.#shared.pool, estimate, maxPixels, threads: this.#shared.options.threads };
   }
 
-  /** Runs a task on a source under one signal of the caller's and the engine's, and says which of them stopped it. */
+  async #openImage(path: string, page: number, signal: AbortSignal): Promise<OpenImage> {
+    return openImage(await openFile(path), this.#openContext(page, signal));
+  }
+
+  #openContext(page: number, signal: AbortSignal): Parameters<typeof openImage>[1] {
+    const { maxNonDsfSize, maxDecodedPixels } = this.#options.limits;
+    return { prober: this.#shared.pool, page, maxNonDsfSize, maxBytes: maxDecodedPixels * LARGEST_PIXEL_BYTES, signal };
+  }
+
+  #picture(image: OpenImage): Picture {
+    return new Picture(image, {
+      renderer: this.#shared.pool,
+      limits: this.#options.limits,
+      run: (signal, deadlineMs, task) => this.#run(null, signal, task, deadlineMs),
+    });
+  }
+
+  /**
+   * Runs a task, on a source if there is one, under one signal of the caller's, the engine's and a deadline's (0: none), and says which of
+   * them stopped it.
+   */
   async #run<Value>(
-    source: SourceInput,
+    source: SourceInput | null,
     signal: AbortSignal | undefined,
     task: (signal: AbortSignal) => Promise<Value>,
+    deadlineMs = 0,
   ): Promise<Value> {
     const stop = new AbortController();
     const byCaller = (): void => stop.abort(signal?.reason);
     const byEngine = (): void => stop.abort(closedError());
-    const letGo = adoptStream(source);
+    const letGo = source === null ? null : adoptStream(source);
+    const deadline = deadlineMs === 0 ? null : setTimeout(() => stop.abort(deadlineError(deadlineMs)), deadlineMs);
     let running: Promise<Value> | null = null;
     try {
       if (this.#closing !== null) throw closedError();
@@ -242,7 +290,8 @@ export class Engine extends EventEmitter<EngineEvents> {
       if (running !== null) this.#running.delete(running);
       signal?.removeEventListener('abort', byCaller);
       this.#stop.signal.removeEventListener('abort', byEngine);
-      letGo();
+      if (deadline !== null) clearTimeout(deadline);
+      letGo?.();
     }
   }
 
@@ -258,7 +307,10 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 }
 
-const SHARED_OPTIONS = ['maxMemory', 'workers', 'threads'] as const;
+/** Stored bytes of a pixel, at most: five samples of 16 bits. A million pixels times it is a bound for a view's tiles. */
+const LARGEST_PIXEL_BYTES = 10e6;
+
+const SHARED_OPTIONS = ['maxMemory', 'workers', 'threads', 'renders'] as const;
 
 /** The pool in force, or a new one. */
 function takePool(given: EngineOptions, resolved: ResolvedEngineOptions): SharedPool {
@@ -270,9 +322,9 @@ function takePool(given: EngineOptions, resolved: ResolvedEngineOptions): Shared
     shared.users += 1;
     return shared;
   }
-  const { maxMemory, workers, threads } = resolved;
-  const pool = Pool.start({ budgetBytes: budgetLimit(maxMemory), workers, threads });
-  shared = { pool, options: { maxMemory, workers, threads }, users: 1 };
+  const { maxMemory, workers, threads, renders } = resolved;
+  const pool = Pool.start({ budgetBytes: budgetLimit(maxMemory), workers, threads, renders });
+  shared = { pool, options: { maxMemory, workers, threads, renders }, users: 1 };
   return shared;
 }
 
@@ -283,6 +335,13 @@ async function givePoolBack(used: SharedPool): Promise<void> {
   if (shared === used) shared = null;
   closing = used.pool.close();
   await closing;
+}
+
+function deadlineError(milliseconds: number): PyramidionError {
+  return new PyramidionError('DEADLINE_EXCEEDED', `the request was not done within ${milliseconds} ms (deadlineMs)`, {
+    option: 'deadlineMs',
+    limit: milliseconds,
+  });
 }
 
 function closedError(): PyramidionError {

@@ -15,6 +15,11 @@ export const ERROR_CODES = {
   NOT_A_PYRAMID: 'the file is not a tiled multi-resolution TIFF',
   PROFILE_INVALID: 'an ICC profile cannot be parsed or used',
   PROFILE_MISMATCH: "an ICC profile's colour space does not match the image",
+  INVALID_REQUEST: 'a command of a request is malformed, out of its range or contradicts another',
+  FORMAT_UNSUPPORTED: 'the reply format is not known or not available, or cannot hold what was asked for',
+  LIMIT_EXCEEDED: 'the request is beyond a limit: the error names the setting, the value and the limit',
+  SIZE_UNREACHABLE: 'no quality makes the reply as small as was asked for',
+  DEADLINE_EXCEEDED: 'the request was not done in the time it was given',
   BUDGET_NEVER_FITS: 'the job needs more memory than the whole budget, so it was refused before it started',
   BUDGET_OVERRUN: 'the job took more memory than it had reserved and was stopped',
   ABORTED: 'the caller aborted the job',
@@ -86,4 +91,21 @@ export function toPyramidionError(thrown: unknown): PyramidionError {
     detail: typeof detail === 'string' ? detail : undefined,
     cause: thrown,
   });
+}
+
+/** The error for an option: names it, the value, and what is allowed. */
+export function invalidOption(option: string, value: unknown, allowed: string): PyramidionError {
+  return new PyramidionError('INVALID_OPTION', `${option} must be ${allowed}; got ${shown(value)}`, {
+    option,
+    value,
+    limit: allowed,
+  });
+}
+
+/** A value as a message shows it: short, whatever it is. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  if (Array.isArray(value)) return 'an array';
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }

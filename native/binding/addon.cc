@@ -11,6 +11,7 @@
 #include "engine.h"
 #include "failure.h"
 #include "probe.h"
+#include "render.h"
 #include "verify.h"
 
 namespace pyramidion {
@@ -61,6 +62,10 @@ Napi::Value verify_call(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value render_call(const Napi::CallbackInfo& info) {
+  return guarded(info, [&] { return to_js(info.Env(), render(to_render_job(info[0]))); });
+}
+
 // Called once for each thread that loads the addon.
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   // libvips itself lives as long as the process; what it keeps for this thread goes with the thread's environment.
@@ -69,6 +74,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("probe", Napi::Function::New(env, probe_call, "probe"));
   exports.Set("build", Napi::Function::New(env, build_call, "build"));
   exports.Set("verify", Napi::Function::New(env, verify_call, "verify"));
+  exports.Set("render", Napi::Function::New(env, render_call, "render"));
   return exports;
 }
 

@@ -7,189 +7,13 @@
 #include <utility>
 
 #include "failure.h"
+#include "fields.h"
 
 namespace pyramidion {
 
 namespace {
 
-constexpr int64_t max_safe_integer = 9007199254740991;
-constexpr int64_t max_page = 100000;  // libvips' own limit
-constexpr int max_ifd_depth = 3;      // EXIF → Interoperability is the deepest chain there is
-
-// A value as an error message shows it.
-std::string shown(const Napi::Value& value) {
-  switch (value.Type()) {
-    case napi_undefined: return "nothing";
-    case napi_string: {
-      const std::string text = value.As<Napi::String>().Utf8Value();
-      return text.size() <= 40 ? "'" + text + "'" : "a text of " + std::to_string(text.size()) + " bytes";
-    }
-    case napi_null:
-    case napi_boolean:
-    case napi_number: return value.ToString().Utf8Value();
-    case napi_object: return value.IsArray() ? "an array" : "an object";
-    default: return "a value of another type";
-  }
-}
-
-std::string shown(double number) {
-  return std::floor(number) == number ? std::to_string(static_cast<int64_t>(number)) : std::to_string(number);
-}
-
-[[noreturn]] void refuse(const std::string& field, const std::string& allowed, const Napi::Value& value) {
-  throw Failure("check", "INVALID_OPTION", field + " must be " + allowed + ", got " + shown(value));
-}
-
-template <typename T>
-struct Choice {
-  const char* name;
-  T value;
-};
-
-// The fields of one JavaScript object. `path` is how messages name the object, '' for the job itself.
-class Fields {
- public:
-  Fields(const Napi::Value& value, std::string path) : path_(std::move(path)) {
-    if (!value.IsObject() || value.IsArray() || value.IsFunction())
-      refuse(path_.empty() ? "job" : path_, "an object", value);
-    object_ = value.As<Napi::Object>();
-  }
-
-  Napi::Value get(const char* name) const { return object_.Get(name); }
-  bool is_null(const char* name) const { return get(name).IsNull(); }
-  bool has(const char* name) const { return !get(name).IsUndefined(); }
-  std::string name_of(const char* name) const { return path_.empty() ? name : path_ + "." + name; }
-  Fields object(const char* name) const { return Fields(get(name), name_of(name)); }
-
-  double number(const char* name, double lowest, double highest) const {
-    const Napi::Value value = get(name);
-    const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::nan("");
-    if (!(number >= lowest && number <= highest))
-      refuse(name_of(name), "a number from " + shown(lowest) + " to " + shown(highest), value);
-    return number;
-  }
-
-  int64_t integer(const char* name, int64_t lowest, int64_t highest) const {
-    const Napi::Value value = get(name);
-    const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::nan("");
-    if (!(number >= static_cast<double>(lowest) && number <= static_cast<double>(highest)) ||
-        std::floor(number) != number)
-      refuse(name_of(name), "an integer from " + std::to_string(lowest) + " to " + std::to_string(highest), value);
-    return static_cast<int64_t>(number);
-  }
-
-  int small_integer(const char* name, int lowest, int highest) const {
-    return static_cast<int>(integer(name, lowest, highest));
-  }
-
-  bool boolean(const char* name) const {
-    const Napi::Value value = get(name);
-    if (!value.IsBoolean()) refuse(name_of(name), "true or false", value);
-    return value.As<Napi::Boolean>().Value();
-  }
-
-  // A file name: not empty, and without the NUL that would end it early for the system.
-  std::string file_name(const char* name) const {
-    const Napi::Value value = get(name);
-    std::string text = value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
-    if (text.empty() || text.find('\0') != std::string::npos)
-      refuse(name_of(name), "a file name: a text that is not empty and has no NUL", value);
-    return text;
-  }
-
-  template <typename T>
-  T choice(const char* name, std::initializer_list<Choice<T>> choices) const {
-    const Napi::Value value = get(name);
-    const std::string text = value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
-    std::string allowed;
-    for (const Choice<T>& choice : choices) {
-      if (text == choice.name) return choice.value;
-      allowed += (allowed.empty() ? "one of '" : ", '") + std::string(choice.name) + "'";
-    }
-    refuse(name_of(name), allowed, value);
-  }
-
-  Bytes bytes(const char* name, size_t lowest) const {
-    const Napi::Value value = get(name);
-    const View view = this->view(value);
-    if (view.type != napi_uint8_array || view.length < lowest)
-      refuse(name_of(name), "a Uint8Array of at least " + std::to_string(lowest) + " bytes", value);
-    return {static_cast<const uint8_t*>(view.data), view.length};
-  }
-
-  Control control(const char* name) const {
-    const Napi::Value value = get(name);
-    const View view = this->view(value);
-    // A SharedArrayBuffer is no ArrayBuffer to Node-API: only that tells the two apart.
-    const bool shared = view.type == napi_bigint64_array && !value.As<Napi::Object>().Get("buffer").IsArrayBuffer();
-    if (!shared || view.length < Control::length)
-      refuse(name_of(name),
-             "a BigInt64Array of at least " + std::to_string(Control::length) + " slots on a SharedArrayBuffer", value);
-    static_assert(sizeof(std::atomic<int64_t>) == sizeof(int64_t) && std::atomic<int64_t>::is_always_lock_free,
-                  "a slot of the control block is one plain 64-bit atomic, as Atomics of JavaScript has it");
-    return {static_cast<std::atomic<int64_t>*>(view.data)};
-  }
-
-  Napi::Array array(const char* name) const {
-    const Napi::Value value = get(name);
-    if (!value.IsArray()) refuse(name_of(name), "an array", value);
-    return value.As<Napi::Array>();
-  }
-
- private:
-  struct View {
-    int type = -1;  // a napi_typedarray_type, −1 when the value is no typed array
-    void* data = nullptr;
-    size_t length = 0;
-  };
-
-  static View view(const Napi::Value& value) {
-    View view;
-    napi_typedarray_type type;
-    if (value.IsTypedArray() &&
-        napi_get_typedarray_info(value.Env(), value, &type, &view.length, &view.data, nullptr, nullptr) == napi_ok)
-      view.type = type;
-    return view;
-  }
-
-  std::string path_;
-  Napi::Object object_;
-};
-
-Input to_input(const Fields& fields) {
-  Input input;
-  if (fields.has("bytes")) {
-    if (fields.has("path")) refuse(fields.name_of("path"), "absent when there are bytes", fields.get("path"));
-    input.bytes = fields.bytes("bytes", 1);
-    input.size = input.bytes.size;
-  } else {
-    input.path = fields.file_name("path");
-    input.size = static_cast<uint64_t>(fields.integer("size", 0, max_safe_integer));
-  }
-  return input;
-}
-
-SourceFormat to_format(const Fields& fields) {
-  return fields.choice<SourceFormat>("format", {{"jpeg", SourceFormat::jpeg},
-                                                {"png", SourceFormat::png},
-                                                {"tiff", SourceFormat::tiff},
-                                                {"webp", SourceFormat::webp},
-                                                {"gif", SourceFormat::gif},
-                                                {"heif", SourceFormat::heif}});
-}
-
-int to_page(const Fields& fields) { return fields.small_integer("page", 0, max_page); }
-
-PixelType to_pixels(const Fields& fields) {
-  PixelType pixels;
-  pixels.space = fields.choice<ColourSpace>(
-      "space", {{"gray", ColourSpace::gray}, {"rgb", ColourSpace::rgb}, {"cmyk", ColourSpace::cmyk}});
-  pixels.bits = fields.small_integer("bits", 8, 16);
-  if (pixels.bits != 8 && pixels.bits != 16) refuse(fields.name_of("bits"), "8 or 16", fields.get("bits"));
-  pixels.alpha = fields.choice<Alpha>(
-      "alpha", {{"none", Alpha::none}, {"straight", Alpha::straight}, {"associated", Alpha::associated}});
-  return pixels;
-}
+constexpr int max_ifd_depth = 3;  // EXIF → Interoperability is the deepest chain there is
 
 ColourJob to_colour(const Fields& fields) {
   ColourJob colour;
@@ -231,16 +55,6 @@ TileCoding to_coding(const Fields& fields) {
   return coding;
 }
 
-UnsharpMask to_unsharp(const Fields& fields) {
-  UnsharpMask unsharp;
-  unsharp.active = true;
-  unsharp.amount = fields.number("amount", 0, 5);
-  unsharp.radius = fields.number("radius", 0, 250);
-  unsharp.threshold = fields.number("threshold", 0, 255);
-  unsharp.monochrome = fields.boolean("monochrome");
-  return unsharp;
-}
-
 AutocropJob to_autocrop(const Fields& fields) {
   AutocropJob autocrop;
   autocrop.active = true;
@@ -278,7 +92,7 @@ std::vector<TiffTag> to_tags(const Napi::Array& array, const std::string& path, 
     } else if (value.size != tag.count * each) {
       refuse(fields.name_of("value"), std::to_string(tag.count * each) + " bytes long", fields.get("value"));
     } else if (value.size > 0) {
-      tag.value.assign(value.data, value.data + value.size);
+      tag.value = std::vector<uint8_t>(value.data, value.data + value.size);
     }
     tags.push_back(std::move(tag));
   }

@@ -13,10 +13,12 @@ namespace pyramidion {
 ProbeJob to_probe_job(const Napi::Value& value);
 BuildJob to_build_job(const Napi::Value& value);
 VerifyJob to_verify_job(const Napi::Value& value);
+RenderJob to_render_job(const Napi::Value& value);
 
 // Bytes are copied once, into arrays the engine owns.
 Napi::Value to_js(Napi::Env env, const ProbeResult& result);
 Napi::Value to_js(Napi::Env env, const BuildResult& result);
+Napi::Value to_js(Napi::Env env, const RenderResult& result);
 Napi::Value to_js(Napi::Env env, const Capabilities& capabilities);
 
 }  // namespace pyramidion

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace pyramidion {
@@ -40,6 +41,9 @@ struct PixelType {
   int colours() const { return space == ColourSpace::gray ? 1 : space == ColourSpace::rgb ? 3 : 4; }
   int samples() const { return colours() + (alpha == Alpha::none ? 0 : 1); }
   size_t pixel_bytes() const { return static_cast<size_t>(samples()) * static_cast<size_t>(bits / 8); }
+  bool operator==(const PixelType& other) const {
+    return space == other.space && bits == other.bits && alpha == other.alpha;
+  }
 };
 
 struct TileCoding {
@@ -159,6 +163,110 @@ struct VerifyJob {
   int page = 0;
   int sub_ifd = -1;
   Control control;
+};
+
+enum class PaletteKind { adaptive, web, mac };
+
+struct PaletteJob {
+  bool active = false;
+  PaletteKind kind = PaletteKind::adaptive;
+  bool diffuse = true;
+  int colours = 256;  // opaque ones
+  Bytes forced;       // R, G, B, R, G, B …
+};
+
+// Numbers are doubles, as they come from JavaScript; the option they are for says whether they must be whole.
+using OptionValue = std::variant<bool, double, std::string>;
+
+struct EncodeOption {
+  std::string name;
+  OptionValue value;
+};
+
+struct EncodeJob {
+  std::string saver = "raw";
+  std::vector<EncodeOption> options;
+  uint64_t max_bytes = 0;
+  PaletteJob palette;
+  Bytes icc, xmp;  // empty when they are not to be written
+  double dpi = 0;
+};
+
+// Triangle, radius 1; Catmull-Rom cubic (a = −0.5), radius 2; Lanczos, radius 3; Keys' cubic with a = −1, radius 2.
+enum class Kernel { bilin, bicub, sharp2, bisharp };
+enum class JpegColour { gray, ycbcr, rgb, cmyk };
+
+// LevelPixels or ImagePixels of the contract; `none` when no pixel is needed.
+struct PixelSource {
+  enum class Kind { none, level, image } kind = Kind::none;
+  // level
+  Bytes tiff;
+  int width = 0, height = 0, tile_width = 0, tile_height = 0;
+  std::vector<Bytes> tiles;  // row by row; those that are not there have no bytes
+  int planes = 1;
+  bool jpeg = false;
+  Bytes jpeg_tables;
+  JpegColour jpeg_colour = JpegColour::ycbcr;
+  // image
+  Input input;
+  SourceFormat format = SourceFormat::jpeg;
+  int page = 0;
+
+  int columns() const { return (width + tile_width - 1) / tile_width; }
+};
+
+// Outputs first … first + count of a view along one axis. Output i is centred on source coordinate
+// origin + (i + 0.5) · step, where source pixel j covers [j, j + 1). What lies outside of [low, high) is the edge
+// pixel. Step is above 0 and high above low.
+struct Axis {
+  double origin = 0, step = 1;
+  int first = 0, count = 0;
+  int low = 0, high = 0;
+};
+
+struct RotateStep {
+  bool active = false;
+  int width = 0, height = 0;
+  double a = 1, b = 0, c = 0, d = 0, e = 1, f = 0;
+  Rect bounds;
+};
+
+// An unsharp mask, or the simple kernel when `simple` is set.
+struct SharpenStep {
+  bool simple = false;
+  UnsharpMask mask;
+};
+
+struct FillColour {
+  float samples[4] = {};
+  double alpha = 0;
+};
+
+struct FrameStep {
+  int width = 0, height = 0, left = 0, top = 0;
+  Rect canvas;
+  FillColour canvas_colour, background;
+};
+
+struct RenderJob {
+  PixelSource source;
+  PixelType pixels;
+  Axis x, y;
+  Kernel kernel = Kernel::sharp2;
+  bool linear_light = false;
+  RotateStep rotate;
+  int turn = 1;
+  std::vector<SharpenStep> sharpen;
+  Rect crop;
+  FrameStep frame;
+  PixelType output;
+  EncodeJob encode;
+  Control control;
+};
+
+struct RenderResult {
+  std::vector<uint8_t> bytes;
+  int width = 0, height = 0, samples = 0, quality = 0;
 };
 
 struct Capabilities {

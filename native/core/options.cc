@@ -1,6 +1,8 @@
 #include "options.h"
 
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "failure.h"
 
@@ -86,6 +88,34 @@ Operation& Operation::set_object(const char* name, void* object) {
   spec(name, "GParamObject");
   g_object_set(operation_, name, object, nullptr);
   return *this;
+}
+
+Operation& Operation::set_value(const char* name, const OptionValue& value) {
+  const GParamSpec* found = g_object_class_find_property(G_OBJECT_GET_CLASS(operation_), name);
+  if (!found) refuse(nickname_, name, "libvips has no such option");
+  const std::string type = G_PARAM_SPEC_TYPE_NAME(found);
+  if (type == "GParamBoolean") {
+    if (const bool* flag = std::get_if<bool>(&value)) return set(name, *flag);
+    refuse(nickname_, name, "must be true or false");
+  }
+  if (type == "GParamInt" || type == "GParamDouble") {
+    const double* number = std::get_if<double>(&value);
+    if (!number) refuse(nickname_, name, "must be a number");
+    if (type == "GParamDouble") return set(name, *number);
+    if (!(std::abs(*number) <= std::numeric_limits<int>::max()) || std::floor(*number) != *number)
+      refuse(nickname_, name, std::to_string(*number) + " is not a whole number");
+    return set(name, static_cast<int>(*number));
+  }
+  if (type == "GParamEnum" || type == "GParamFlags") {
+    const std::string* nick = std::get_if<std::string>(&value);
+    if (!nick) refuse(nickname_, name, "must be a name");
+    if (type == "GParamEnum") return set_enum(name, nick->c_str());
+    const auto* flags = reinterpret_cast<const GParamSpecFlags*>(found);
+    const GFlagsValue* set = g_flags_get_value_by_nick(flags->flags_class, nick->c_str());
+    if (!set) refuse(nickname_, name, *nick + " is not one of its values");
+    return set_flags(name, static_cast<int>(set->value));
+  }
+  refuse(nickname_, name, "cannot be set");
 }
 
 bool Operation::build() { return vips_object_build(VIPS_OBJECT(operation_)) == 0; }

@@ -6,6 +6,8 @@
 
 #include <string>
 
+#include "job.h"
+
 namespace pyramidion {
 
 // Owns one VipsOperation until it has been built; the destructor drops the reference and everything it made.
@@ -25,6 +27,9 @@ class Operation {
   Operation& set_flags(const char* name, int value);
   Operation& set_text(const char* name, const std::string& value);
   Operation& set_object(const char* name, void* object);
+  // By the type the option has: a number that must be whole where it is an integer, a nickname where it is an
+  // enumeration or a set of flags. Texts are refused: those of libvips are names of files and free commands.
+  Operation& set_value(const char* name, const OptionValue& value);
 
   // Runs the operation; false when libvips reports an error (the text is in its error buffer).
   bool build();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "colour.h"
 #include "failure.h"
 #include "file.h"
 #include "options.h"
@@ -12,32 +13,6 @@
 namespace pyramidion {
 
 namespace {
-
-int colours_of(ColourSpace space) { return space == ColourSpace::gray ? 1 : space == ColourSpace::rgb ? 3 : 4; }
-
-// Conversions without profiles, on 0 … 1: the specification's naive formulas.
-void convert_naive(ColourSpace from, ColourSpace to, const float* in, float* out) {
-  float rgb[3];
-  switch (from) {
-    case ColourSpace::gray: rgb[0] = rgb[1] = rgb[2] = in[0]; break;
-    case ColourSpace::rgb: std::copy_n(in, 3, rgb); break;
-    case ColourSpace::cmyk:
-      for (int c = 0; c < 3; ++c) rgb[c] = (1 - in[c]) * (1 - in[3]);
-      break;
-  }
-  switch (to) {
-    case ColourSpace::gray:
-      out[0] = from == ColourSpace::gray ? in[0] : 0.299F * rgb[0] + 0.587F * rgb[1] + 0.114F * rgb[2];
-      break;
-    case ColourSpace::rgb: std::copy_n(rgb, 3, out); break;
-    case ColourSpace::cmyk: {
-      const float lightest = std::max({rgb[0], rgb[1], rgb[2]});
-      for (int c = 0; c < 3; ++c) out[c] = lightest > 0 ? (lightest - rgb[c]) / lightest : 0;
-      out[3] = 1 - lightest;
-      break;
-    }
-  }
-}
 
 struct RowShape {
   ColourSpace from, to;
@@ -78,12 +53,25 @@ class ScratchFile {
 
 }  // namespace
 
+RowReader::RowReader(const Source& source, Image image, const PixelType& target)
+    : source_(source), target_(target), image_(std::move(image)), columns_(image_->Xsize) {
+  to_known_space(target.bits);
+  keep_bands();
+  to_integer();
+  settle();
+}
+
 RowReader::RowReader(const Source& source, const BuildJob& job, const std::string& scratch)
-    : source_(source), target_(job.pixels), image_(open_image(source, job.format, job.page)) {
+    : source_(source), target_(job.pixels), image_(open_image(source, job.format, job.page)), columns_(image_->Xsize) {
   to_known_space(job.pixels.bits);
   keep_bands();
   to_integer();
   if (job.colour.active) apply_colour(job.colour, scratch);
+  settle();
+}
+
+// The last conversion libvips does, and the region that pixels are read through.
+void RowReader::settle() {
   if (target_.bits == 8 && image_->BandFmt == VIPS_FORMAT_USHORT) {
     VipsImage* next = nullptr;
     const int status = vips_cast(image_.get(), &next, VIPS_FORMAT_UCHAR, "shift", TRUE, nullptr);
@@ -93,6 +81,11 @@ RowReader::RowReader(const Source& source, const BuildJob& job, const std::strin
   const RowShape shape{space_, target_.space, alpha_, target_.alpha};
   plain_ = shape.from == shape.to && (image_->BandFmt == VIPS_FORMAT_USHORT) == (target_.bits == 16) &&
            alpha_ == (target_.alpha != Alpha::none) && target_.alpha != Alpha::associated;
+}
+
+void RowReader::select(int left, int count) {
+  left_ = left;
+  columns_ = count;
 }
 
 RowReader::~RowReader() { g_object_unref(region_); }
@@ -210,31 +203,31 @@ void RowReader::apply_colour(const ColourJob& colour, const std::string& scratch
 
 // Decodes straight into `out`: a region of its own would be cleared and copied once more for every request.
 void RowReader::decode(int y, int count, uint8_t* out, size_t size) {
-  const Image rows(vips_image_new_from_memory(out, size, width(), count, image_->Bands, image_->BandFmt));
+  const Image rows(vips_image_new_from_memory(out, size, columns_, count, image_->Bands, image_->BandFmt));
   const std::unique_ptr<VipsRegion, RegionDeleter> into(rows ? vips_region_new(rows.get()) : nullptr);
-  const VipsRect whole{0, 0, width(), count}, area{0, y, width(), count};
+  const VipsRect whole{0, 0, columns_, count}, area{left_, y, columns_, count};
   if (!into || vips_region_image(into.get(), &whole) != 0 ||
       vips_region_prepare_to(region_, into.get(), &area, 0, 0) != 0)
     source_.fail("decode", "CORRUPT_IMAGE", "the image is damaged or cut short at or after row " + std::to_string(y));
 }
 
 void RowReader::read(int y, int count, uint8_t* out) {
-  const size_t stored_row = static_cast<size_t>(width()) * VIPS_IMAGE_SIZEOF_PEL(image_.get());
+  const size_t stored_row = static_cast<size_t>(columns_) * VIPS_IMAGE_SIZEOF_PEL(image_.get());
   const size_t stored_size = stored_row * static_cast<size_t>(count);
   if (plain_) return decode(y, count, out, stored_size);
 
   stored_.resize(stored_size);
   decode(y, count, stored_.data(), stored_size);
   const RowShape shape{space_, target_.space, alpha_, target_.alpha};
-  const size_t row = static_cast<size_t>(width()) * target_.pixel_bytes();
+  const size_t row = static_cast<size_t>(columns_) * target_.pixel_bytes();
   for (int i = 0; i < count; ++i, out += row) {
     const uint8_t* in = stored_.data() + static_cast<size_t>(i) * stored_row;
     if (image_->BandFmt == VIPS_FORMAT_USHORT)
-      convert_row(shape, reinterpret_cast<const uint16_t*>(in), reinterpret_cast<uint16_t*>(out), width());
+      convert_row(shape, reinterpret_cast<const uint16_t*>(in), reinterpret_cast<uint16_t*>(out), columns_);
     else if (target_.bits == 8)
-      convert_row(shape, in, out, width());
+      convert_row(shape, in, out, columns_);
     else
-      convert_row(shape, in, reinterpret_cast<uint16_t*>(out), width());
+      convert_row(shape, in, reinterpret_cast<uint16_t*>(out), columns_);
   }
 }
 

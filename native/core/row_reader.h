@@ -16,6 +16,8 @@ class RowReader {
   // an output profile by path only. Throws as open_image does; PROFILE_INVALID for a colour transform that cannot be
   // made.
   RowReader(const Source& source, const BuildJob& job, const std::string& scratch);
+  // An open image, converted without profiles. Throws UNSUPPORTED_IMAGE for samples that cannot be.
+  RowReader(const Source& source, Image image, const PixelType& target);
   ~RowReader();
   RowReader(const RowReader&) = delete;
   RowReader& operator=(const RowReader&) = delete;
@@ -23,6 +25,9 @@ class RowReader {
   // Size as stored: orientation is not applied here.
   int width() const { return image_->Xsize; }
   int height() const { return image_->Ysize; }
+
+  // From now on rows are columns left … left + count of the image, which must lie inside it.
+  void select(int left, int count);
 
   // Writes rows y … y + count, packed, at `out`. Rows are asked for in order, each once. Throws CORRUPT_IMAGE,
   // SOURCE_CHANGED, SOURCE_UNREADABLE or ABORTED.
@@ -32,6 +37,7 @@ class RowReader {
   void to_known_space(int bits);
   void keep_bands();
   void to_integer();
+  void settle();
   void apply_colour(const ColourJob& colour, const std::string& scratch);
   void replace(VipsImage* next, int status, const char* code);
   void decode(int y, int count, uint8_t* out, size_t size);
@@ -40,6 +46,7 @@ class RowReader {
   PixelType target_;
   Image image_;
   VipsRegion* region_ = nullptr;
+  int left_ = 0, columns_ = 0;
   ColourSpace space_ = ColourSpace::rgb;  // of image_
   bool alpha_ = false;                    // image_ has one alpha band after its colours
   bool plain_ = true;                     // image_ has the samples of the target as they are

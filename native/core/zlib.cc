@@ -1,5 +1,6 @@
 #include "zlib.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "failure.h"
@@ -51,8 +52,9 @@ struct Zlib {
   int (*run)(ZStream*, int);
   int (*end)(ZStream*);
   unsigned long (*bound)(ZStream*, unsigned long);
+  unsigned long (*crc)(unsigned long, const uint8_t*, unsigned);
 
-  bool complete() const { return version && init && reset && run && end && bound; }
+  bool complete() const { return version && init && reset && run && end && bound && crc; }
 };
 
 const Zlib& zlib() {
@@ -63,8 +65,14 @@ const Zlib& zlib() {
       reinterpret_cast<decltype(Zlib::run)>(symbol("deflate")),
       reinterpret_cast<decltype(Zlib::end)>(symbol("deflateEnd")),
       reinterpret_cast<decltype(Zlib::bound)>(symbol("deflateBound")),
+      reinterpret_cast<decltype(Zlib::crc)>(symbol("crc32")),
   };
   return found;
+}
+
+void require_zlib() {
+  if (!zlib().complete())
+    throw Failure("encode", "NATIVE_MISSING", "this process exports no zlib: run on a Node.js that does");
 }
 
 }  // namespace
@@ -73,9 +81,20 @@ struct Deflater::Stream : ZStream {};
 
 std::string zlib_version() { return zlib().version ? zlib().version() : ""; }
 
+uint32_t crc32(const uint8_t* data, size_t size, uint32_t crc) {
+  require_zlib();
+  unsigned long sum = crc;
+  while (size > 0) {
+    const unsigned part = static_cast<unsigned>(std::min<size_t>(size, 1U << 30));
+    sum = zlib().crc(sum, data, part);
+    data += part;
+    size -= part;
+  }
+  return static_cast<uint32_t>(sum);
+}
+
 Deflater::Deflater(int level) {
-  if (!zlib().complete())
-    throw Failure("encode", "NATIVE_MISSING", "this process exports no zlib: run on a Node.js that does");
+  require_zlib();
   auto stream = std::make_unique<Stream>();
   *static_cast<ZStream*>(stream.get()) = {};
   if (zlib().init(stream.get(), level, method_deflated, window_bits, memory_level, strategy_default, zlib().version(),

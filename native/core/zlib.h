@@ -11,6 +11,10 @@ namespace pyramidion {
 // Version of the zlib found, '' when there is none.
 std::string zlib_version();
 
+// CRC-32 of ISO 3309, as PNG chunks and gzip have it: of `data` alone, or of what `crc` is of followed by `data`.
+// Throws NATIVE_MISSING when the process has no zlib.
+uint32_t crc32(const uint8_t* data, size_t size, uint32_t crc = 0);
+
 // Compresses one buffer after another into zlib streams (RFC 1950), as TIFF compression 8 wants them. Not shared
 // between threads.
 class Deflater {

@@ -1,6 +1,7 @@
 /** What a command works with: where it writes, what stops it, and how it gets an engine. */
 import { type PyramidionError, toPyramidionError } from '../errors.js';
 import type { BuildOptions, BuildReport, EngineOptions, ImageInfo, SourceInput } from '../ingest/types.js';
+import type { Picture } from '../picture/picture.js';
 
 /** A stream that takes text: standard output or standard error. */
 export interface TextSink {
@@ -13,6 +14,7 @@ export interface TextSink {
 export interface CliEngine {
   probe(source: SourceInput, options?: { page?: number; signal?: AbortSignal }): Promise<ImageInfo>;
   build(source: SourceInput, target: string, options?: BuildOptions): Promise<BuildReport>;
+  open(source: SourceInput, options?: { page?: number; signal?: AbortSignal }): Promise<Picture>;
   verify(source: SourceInput, options?: { page?: number; subIfd?: number; signal?: AbortSignal }): Promise<unknown>;
   close(): Promise<void>;
 }

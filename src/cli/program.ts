@@ -15,6 +15,7 @@ import {
   type RawFlags,
   whole,
 } from './options.js';
+import { type RenderFlags, runRender } from './render.js';
 import { runValidate, type ValidateFlags } from './validate.js';
 
 /** All done; at least one item failed; the command line cannot be followed. */
@@ -71,9 +72,28 @@ export function createProgram(context: CliContext, finish: (code: number) => voi
       .description('Show the levels of a pyramid, or the header of any other image.')
       .argument('<file>')
       .option('--json', 'one JSON document on standard output')
+      .option('--tiles', 'sizes of the stored tiles; with --json, the place and length of each')
       .addOption(new Option('--page <n>', 'page of the image, from 0').argParser(whole(0, 100_000))),
   ).action(async (path: string, flags: InfoFlags & RawFlags) =>
     finish(await runInfo(path, flags, engineOptions(flags), context)),
+  );
+
+  addEngineOptions(
+    program
+      .command('render')
+      .usage('<file> <output> [modifiers] [options]')
+      .description('Write one view of an image.')
+      .argument('<file>', 'a pyramid, or another image')
+      .argument('[output]', 'the file to write; its ending decides the format when the modifiers do not')
+      .argument('[modifiers]', "an Image Serving query, such as 'wid=800&rgn=0,0,2000,2000'", '')
+      .option('--explain', 'show what would be done, as JSON, and do nothing')
+      .option('--json', 'one JSON document on standard output')
+      .addOption(new Option('--page <n>', 'page of the image, from 0').argParser(whole(0, 100_000)))
+      .addOption(
+        new Option('--max-mpix <n>', 'millions of pixels the view may have [default 100]').argParser(whole(1, 10_000)),
+      ),
+  ).action(async (path: string, output: string | undefined, modifiers: string, flags: RenderFlags & RawFlags) =>
+    finish(await runRender(path, output, modifiers, flags, engineOptions(flags), context)),
   );
 
   addEngineOptions(

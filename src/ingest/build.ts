@@ -2,7 +2,7 @@
 import { open, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { PyramidionError, toPyramidionError } from '../errors.js';
+import { invalidOption, PyramidionError, toPyramidionError } from '../errors.js';
 import type { BuildJob } from '../native/contract.js';
 import type { BuildOutcome, JobProgress, RunOptions } from '../pool/pool.js';
 import { openSource, pathOfSource } from '../source/index.js';
@@ -10,7 +10,7 @@ import type { Source, SourceInput } from '../source/types.js';
 import { SOFTWARE } from '../version.js';
 import { asOutputError, checkSpace, checkTarget, commit, freeSpace, resolveTarget } from './commit.js';
 import { HASH_PLACEHOLDER, TAG } from './metadata.js';
-import { invalidOption, type ResolvedOptions } from './options.js';
+import type { ResolvedOptions } from './options.js';
 import { type Plan, planBuild } from './plan.js';
 import { type Probed, type Prober, probeSource } from './probe.js';
 import { type Profile, parseProfile } from './profile.js';

@@ -1,8 +1,9 @@
 /** Where a pyramid goes, whether there is room for it, and how it gets its final name. */
-import { access, constants, link, open, rename, rm, stat, statfs, unlink } from 'node:fs/promises';
+import { access, constants, link, open, rename, rm, stat, statfs, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join, parse, resolve, sep } from 'node:path';
 import { PyramidionError } from '../errors.js';
 import type { ResolvedOptions } from './options.js';
+import { temporaryBeside } from './temporary.js';
 
 /** Numeric suffixes tried before giving up. */
 const MAX_SUFFIX = 100_000;
@@ -90,6 +91,22 @@ export async function commit(
     return path;
   } catch (error) {
     throw asOutputError(error, target);
+  }
+}
+
+/**
+ * Writes a whole file, replacing one of that name: nothing partial is ever seen under it. Rejects with
+ * `OUTPUT_NOT_WRITABLE` or `DISK_FULL`, and nothing is left then.
+ */
+export async function writeWhole(target: string, bytes: Uint8Array): Promise<void> {
+  const temporary = temporaryBeside(target);
+  try {
+    await writeFile(temporary.path, bytes, { flag: 'wx', flush: true });
+    await commit(temporary.path, target, 'replace');
+  } catch (error) {
+    throw asOutputError(error, target);
+  } finally {
+    await temporary.release();
   }
 }
 

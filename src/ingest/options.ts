@@ -2,8 +2,9 @@
  * The options of a build and of an engine: one table that says what each may be, what it is when it is not given and
  * what it does. `docs/options.md` shows the same table, and a test holds the two together.
  */
-import { PyramidionError } from '../errors.js';
+import { invalidOption, PyramidionError } from '../errors.js';
 import type { ReductionFilter, UnsharpMask } from '../native/contract.js';
+import { DEFAULT_RENDER_LIMITS, type RenderLimits, resolveLimits } from '../picture/limits.js';
 import { parseBytes } from '../pool/budget.js';
 import { availableProcessors } from '../pool/machine.js';
 import type { BuildOptions, BuildProgress, EngineOptions, EstimateRule } from './types.js';
@@ -268,6 +269,20 @@ export const ENGINE_OPTIONS = {
     'the processors',
     'processors to share among the builds',
   ),
+  renders: row<number | null>(
+    whole(1, 64),
+    null,
+    'a whole number 1…64',
+    'the processors',
+    'views that may be made at once, beside the builds',
+  ),
+  limits: row<RenderLimits>(
+    (value) => (isObject(value) ? resolveLimits(value) : undefined),
+    DEFAULT_RENDER_LIMITS,
+    'an object of limits',
+    'see docs/serving.md',
+    'how much one view may take',
+  ),
   maxPixels: row<number>(
     whole(1, Number.MAX_SAFE_INTEGER),
     4_000_000_000,
@@ -284,6 +299,7 @@ export type ResolvedOptions = ValuesOf<typeof BUILD_OPTIONS>;
 export type ResolvedEngineOptions = ValuesOf<typeof ENGINE_OPTIONS> & {
   readonly workers: number;
   readonly threads: number;
+  readonly renders: number;
 };
 
 /** Checks the options of a build, alone and together. Throws `INVALID_OPTION`. */
@@ -298,16 +314,8 @@ export function resolveEngineOptions(options: EngineOptions = {}): ResolvedEngin
   const resolved = readTable(ENGINE_OPTIONS, options, '');
   const processors = availableProcessors();
   const threads = resolved.threads ?? processors;
-  return { ...resolved, threads, workers: resolved.workers ?? Math.min(64, processors) };
-}
-
-/** The error for an option: names it, the value, and what is allowed. */
-export function invalidOption(option: string, value: unknown, allowed: string): PyramidionError {
-  return new PyramidionError('INVALID_OPTION', `${option} must be ${allowed}; got ${shown(value)}`, {
-    option,
-    value,
-    limit: allowed,
-  });
+  const slots = Math.min(64, processors);
+  return { ...resolved, threads, workers: resolved.workers ?? slots, renders: resolved.renders ?? slots };
 }
 
 /** What one option rules out in another. */
@@ -419,12 +427,4 @@ function bytesOrPath(value: unknown): Uint8Array | string | null | undefined {
   return value === null || value instanceof Uint8Array || (typeof value === 'string' && value !== '')
     ? value
     : undefined;
-}
-
-/** A value as a message shows it: short, whatever it is. */
-function shown(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
-  if (value instanceof Uint8Array) return `${value.length} bytes`;
-  if (Array.isArray(value)) return 'an array';
-  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }

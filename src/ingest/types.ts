@@ -7,6 +7,7 @@ import type {
   SourceFormat,
   UnsharpMask,
 } from '../native/contract.js';
+import type { RenderLimits } from '../picture/limits.js';
 
 export type { SourceInput } from '../source/types.js';
 
@@ -157,6 +158,10 @@ export interface EngineOptions {
   readonly workers?: number;
   /** Processors to share among the jobs. Default: what the cgroup quota and affinity allow. */
   readonly threads?: number;
+  /** Views that may be made at once, beside the builds, 1…64. Default: the processors this process may use. */
+  readonly renders?: number;
+  /** How much one view may take: what differs from the defaults (`docs/serving.md`). */
+  readonly limits?: Partial<RenderLimits>;
   /** Largest image that is opened, in pixels. Default 4 000 000 000. */
   readonly maxPixels?: number;
 }

@@ -1,5 +1,5 @@
 /**
- * What the native addon offers: three synchronous functions over plain data. `native/core/job.h` has the same
+ * What the native addon offers: a few synchronous functions over plain data. `native/core/job.h` has the same
  * structures under the same field names. Only `src/pool/worker.js` calls them; a call blocks its thread until the
  * bytes are made. Every function throws an `Error` with `code` (one of `ERROR_CODES`) and `detail` (for the log).
  */
@@ -190,6 +190,168 @@ export interface VerifyJob {
   readonly control: BigInt64Array;
 }
 
+/** Where the stored pixels that a rendition is made of come from. Coordinates of the job are pixels of this picture. */
+export type PixelSource = LevelPixels | ImagePixels;
+
+/** Part of one level of a pyramid: the tiles a view touches, and no more, as a small TIFF of their own. */
+export interface LevelPixels {
+  readonly kind: 'level';
+  /** The TIFF, in its file's byte order. On a `SharedArrayBuffer`: it is not copied on its way. */
+  readonly tiff: Uint8Array;
+  /** Size of the picture in it. Tiles start at its top left corner. */
+  readonly width: number;
+  readonly height: number;
+  /** Tiles of the picture; a strip is a tile as wide as the picture. */
+  readonly tileWidth: number;
+  readonly tileHeight: number;
+  /** Offset and length in `tiff` of each tile, row by row; length 0 where the file has none: background is put there. */
+  readonly tiles: Uint32Array;
+  /** Directories of `tiff` to be joined, one for each sample of a pixel (tiles in separate planes); else 1. */
+  readonly planes: number;
+  /** For JPEG tiles that need no libvips: their tables' place in `tiff` (length 0: none) and how components are read. */
+  readonly jpeg: {
+    readonly tablesOffset: number;
+    readonly tablesLength: number;
+    readonly colour: 'gray' | 'ycbcr' | 'rgb' | 'cmyk';
+  } | null;
+  /** What has yet to be read into `tiff`: by the worker, before native code sees it. Absent: nothing. */
+  readonly reads?: FileReads | undefined;
+}
+
+/** Ranges of an open file that belong behind the bytes at hand: read where they are used, they need not change threads. */
+export interface FileReads {
+  /** A descriptor of this process, open until the job is done. */
+  readonly fd: number;
+  /** Length of the whole. */
+  readonly bytes: number;
+  /** Position in the whole, length, and offset in the file of each range. */
+  readonly runs: Float64Array;
+}
+
+/** A whole image that is no pyramid; decoded from its start as far as the view needs. */
+export interface ImagePixels {
+  readonly kind: 'image';
+  readonly input: NativeInput;
+  readonly format: SourceFormat;
+  readonly page: number;
+}
+
+/** Resampling kernels: triangle, Catmull-Rom cubic, Lanczos of 3 lobes, Keys' cubic with a = −1. */
+export type Kernel = 'bilin' | 'bicub' | 'sharp2' | 'bisharp';
+
+/**
+ * One axis of a resampling. Output pixel `i` of the whole view is centred at source coordinate `origin + (i + ½)·step`
+ * (source pixel `j` covers `j … j + 1`); `first … first + count` of them are made. Samples outside `low … high` repeat
+ * the edge.
+ */
+export interface Axis {
+  readonly origin: number;
+  readonly step: number;
+  readonly first: number;
+  readonly count: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** A rotation by any angle, after resampling: a pixel centre `(x, y)` of the result lies at `(a·x + b·y + c, d·x + e·y + f)` of the resampled picture. */
+export interface RotateStep {
+  readonly width: number;
+  readonly height: number;
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+  readonly d: number;
+  readonly e: number;
+  readonly f: number;
+  /** The whole image in pixels of the resampled picture: its edges are where transparency begins. */
+  readonly bounds: NativeRect;
+}
+
+/** Sharpening of the final view: the 3 × 3 kernel of `op_sharpen`, or an unsharp mask. */
+export type SharpenStep = { readonly kind: 'simple' } | ({ readonly kind: 'unsharp' } & UnsharpMask);
+
+/** A colour in the samples of the result, 0…1 each, and its opacity. */
+export interface FillColour {
+  readonly samples: readonly number[];
+  readonly alpha: number;
+}
+
+/** Where the picture lies in the reply, and what is around and under it. */
+export interface FrameStep {
+  readonly width: number;
+  readonly height: number;
+  /** Place of the picture's top left pixel; it may lie outside. */
+  readonly left: number;
+  readonly top: number;
+  /** The composite's rectangle in the reply, and its `bgColor`. */
+  readonly canvas: NativeRect;
+  readonly canvasColour: FillColour;
+  /** Under everything; with an alpha of 0 what is not covered is transparent. */
+  readonly background: FillColour;
+}
+
+/** How a picture becomes bytes. `saver` is `raw` (the samples), `jpeg` (our own encoder) or a libvips saver's name. */
+export interface EncodeStep {
+  readonly saver: string;
+  /** Checked against what the saver takes. Enumerations by their nicknames. */
+  readonly options: Readonly<Record<string, string | number | boolean>>;
+  /** Lower the quality until the reply has at most so many bytes; 0: as it is. JPEG only. */
+  readonly maxBytes: number;
+  /** Colours are brought to a palette first. */
+  readonly palette: PaletteStep | null;
+  readonly icc: Uint8Array | null;
+  readonly xmp: Uint8Array | null;
+  /** Pixels per inch that the reply states; 0 for none. */
+  readonly dpi: number;
+}
+
+/** Colours of PNG8 and GIF. */
+export interface PaletteStep {
+  readonly kind: 'adaptive' | 'web' | 'mac';
+  /** Floyd–Steinberg error diffusion. */
+  readonly diffuse: boolean;
+  /** 2…256; one of them is the transparent one when there is alpha. */
+  readonly colours: number;
+  /** Colours the palette has in any case: R, G, B, R, G, B … */
+  readonly forced: Uint8Array;
+}
+
+/** Everything one rendition needs: the steps in their order. */
+export interface RenderJob {
+  /** Null when no pixel of the image is in the view. */
+  readonly source: PixelSource | null;
+  /** What stored pixels are brought to as they are decoded. `associated` alpha is divided out. */
+  readonly pixels: PixelType;
+  readonly x: Axis;
+  readonly y: Axis;
+  readonly kernel: Kernel;
+  /** Resample in linear light (sRGB's transfer function). */
+  readonly linearLight: boolean;
+  readonly rotate: RotateStep | null;
+  /** Then turned as EXIF orientation 1…8 would have it shown. */
+  readonly turn: number;
+  readonly sharpen: readonly SharpenStep[];
+  /** The part of the picture that is kept: what was made around it only fed the sharpening. */
+  readonly crop: NativeRect;
+  readonly frame: FrameStep;
+  /** Samples of the result, 8 or 16 bits; conversions without profiles. `alpha` is `none` or `straight`. */
+  readonly output: PixelType;
+  readonly encode: EncodeStep;
+  /** Only `stop` is read. */
+  readonly control: BigInt64Array;
+}
+
+/** A finished rendition. JS owns the bytes. */
+export interface RenderResult {
+  readonly bytes: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+  /** Samples of a pixel, for `raw`. */
+  readonly samples: number;
+  /** The quality that met `maxBytes`; 0 when there was no such limit. */
+  readonly quality: number;
+}
+
 /** What the loaded base can do. */
 export interface Capabilities {
   /** libvips version, `8.18.7`. */
@@ -216,6 +378,8 @@ export const CONTROL = {
   bytesHeld: 5,
   /** libvips' tracked memory of the whole process, as this job last saw it. */
   tracked: 6,
+  /** Worker → main, of a view: 1 when its thread has taken it up (32 bits). Native code does not look at it. */
+  begun: 7,
   length: 8,
 } as const;
 
@@ -229,4 +393,5 @@ export interface NativeAddon {
   probe(job: ProbeJob): ProbeResult;
   build(job: BuildJob): BuildResult;
   verify(job: VerifyJob): void;
+  render(job: RenderJob): RenderResult;
 }

@@ -194,8 +194,9 @@ function greatestSum(sizes: readonly number[], cap: number): number {
   return Math.max(...sums);
 }
 
-/** The error of a job whose signal fired; the signal's reason is its cause. */
+/** The error of a job whose signal fired: the signal's reason where that is an error of ours, else with it as the cause. */
 export function abortedError(signal: AbortSignal | undefined): PyramidionError {
+  if (signal?.reason instanceof PyramidionError) return signal.reason;
   return new PyramidionError('ABORTED', 'the job was aborted', { cause: signal?.reason });
 }
 

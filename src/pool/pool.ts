@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
-import { type ErrorCode, type ErrorRecord, isErrorCode, PyramidionError, toPyramidionError } from '../errors.js';
+import { type ErrorCode, PyramidionError, toPyramidionError } from '../errors.js';
 import {
   type BuildJob,
   type BuildResult,
@@ -10,12 +10,14 @@ import {
   type NativeInput,
   type ProbeJob,
   type ProbeResult,
+  type RenderResult,
   STOP,
   type VerifyJob,
 } from '../native/contract.js';
 import { abortedError, type BudgetSnapshot, closedError, MemoryBudget } from './budget.js';
-import type { TaskName, Tasks, WorkerAnswer, WorkerRequest } from './messages.js';
+import { lostError, rebuilt, type TaskName, type Tasks, type WorkerAnswer, type WorkerRequest } from './messages.js';
 import { type Monitor, processMonitor, type WatchedJob } from './monitor.js';
+import { type RenderOptions, RenderPool, type RenderSnapshot, type ViewJob } from './renders.js';
 
 /** How a pool is started. */
 export interface PoolOptions {
@@ -23,6 +25,8 @@ export interface PoolOptions {
   readonly workers: number;
   /** Processors to share among them. */
   readonly threads: number;
+  /** Views that may be made at once, beside the jobs. */
+  readonly renders: number;
   /** Bytes that the running builds may have reserved together: see `budgetLimit`. */
   readonly budgetBytes: number;
   /** The worker's file. Default: `worker.js` beside this one. */
@@ -111,8 +115,8 @@ const WORKER_FILE = fileURLToPath(new URL('./worker.js', import.meta.url));
  * Runs native calls in worker threads: builds under the memory budget, probes beside them, verifications between.
  *
  * - A build or verification waits first-come for its reservation and a slot (see {@link MemoryBudget}). Probes have
- *   threads of their own, one for every four workers, and never wait behind a build. There are as many threads as
- *   calls can run at once, so nothing waits inside piscina but for a thread to start.
+ *   threads of their own, one for every four workers, and so have views (see {@link RenderPool}); neither ever waits behind a build. There
+ *   are as many threads as calls can run at once, so nothing waits inside piscina but for a thread to start.
  * - The reservation is held until the native call has returned, whatever has become of the promise by then (and until
  *   `until` has settled, where that is given).
  * - Every call rejects with a `PyramidionError`: the code the native call failed with; `ABORTED` when its signal fires;
@@ -126,6 +130,7 @@ const WORKER_FILE = fileURLToPath(new URL('./worker.js', import.meta.url));
 export class Pool extends EventEmitter<PoolEvents> {
   readonly #budget: MemoryBudget;
   readonly #probes: MemoryBudget;
+  readonly #renders: RenderPool;
   readonly #threads: number;
   readonly #monitor: Monitor;
   readonly #piscina: Piscina<WorkerRequest, WorkerAnswer>;
@@ -141,6 +146,7 @@ export class Pool extends EventEmitter<PoolEvents> {
     const probes = Math.ceil(options.workers / 4);
     this.#budget = new MemoryBudget(options.budgetBytes, options.workers);
     this.#probes = new MemoryBudget(0, probes);
+    this.#renders = new RenderPool(options.renders, options.filename ?? WORKER_FILE);
     this.#threads = options.threads;
     this.#monitor = options.monitor ?? processMonitor;
     this.#piscina = new Piscina({
@@ -170,6 +176,19 @@ export class Pool extends EventEmitter<PoolEvents> {
   /** Reads the header of one image. The blocks of the result belong to the caller. Waits for other probes only. */
   probe(job: ProbeJob, signal?: AbortSignal): Promise<ProbeResult> {
     return this.#besideBuilds('probe', () => ({ ...job, input: shareInput(job.input) }), signal);
+  }
+
+  /**
+   * Makes one view as soon as a thread for views is free. Bytes of the job are borrowed until `onReturn`; the caller owns
+   * those of the result.
+   */
+  render(job: ViewJob, options?: RenderOptions): Promise<RenderResult> {
+    return this.#renders.render(job, options);
+  }
+
+  /** Views under way, and those that wait. */
+  renders(): RenderSnapshot {
+    return this.#renders.snapshot();
   }
 
   /** Decodes every pixel of one image and keeps none. It takes a slot, in turn with the builds. */
@@ -229,9 +248,11 @@ export class Pool extends EventEmitter<PoolEvents> {
   async #close(): Promise<void> {
     this.#budget.close();
     this.#probes.close();
+    const renders = this.#renders.close();
     for (const running of this.#running.keys()) running.stop(closedError(), STOP.aborted, GRACE_MS);
     await Promise.allSettled(this.#running.values());
     await this.#piscina.destroy();
+    await renders;
   }
 
   async #besideBuilds<Name extends TaskName>(
@@ -298,7 +319,7 @@ export class Pool extends EventEmitter<PoolEvents> {
     } finally {
       this.#requests.delete(request);
       // Takes the request from piscina's queue, if it is still there; of a request that has ended this does nothing.
-      request.lost.abort();
+      request.lost.abort('ended');
     }
   }
 
@@ -431,18 +452,4 @@ export function shareBytes(bytes: Uint8Array): Uint8Array {
 
 function shareInput(input: NativeInput): NativeInput {
   return 'bytes' in input ? { bytes: shareBytes(input.bytes) } : input;
-}
-
-/** The error of a worker, as it was before the trip. */
-function rebuilt({ code, message, detail }: ErrorRecord): PyramidionError {
-  return new PyramidionError(isErrorCode(code) ? code : 'INTERNAL', message, { detail });
-}
-
-/** A worker answers errors as data, so whatever piscina itself rejects with means that no answer will come. */
-function lostError(thrown: unknown): PyramidionError {
-  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-  const detail = error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
-  return error.name === 'DataCloneError'
-    ? new PyramidionError('INTERNAL', 'the job cannot be handed to a worker thread', { detail, cause: thrown })
-    : new PyramidionError('WORKER_DIED', 'the worker thread ended while it ran the job', { detail, cause: thrown });
 }

@@ -3,7 +3,7 @@
  * `../native/index.js` it is JavaScript and imports no TypeScript, so that a thread can load it from `src/` and from
  * `dist/` alike.
  */
-import { rmSync } from 'node:fs';
+import { readSync, rmSync } from 'node:fs';
 import { move, transferableSymbol, valueSymbol } from 'piscina';
 import { loadNative } from '../native/index.js';
 
@@ -23,8 +23,8 @@ const STOP = { run: /** @type {const} */ (0), overBudget: /** @type {const} */ (
  * The function that answers requests with the addon that `load` yields. `load` is called for every request, so that
  * a missing addon is the answer to each of them and not the death of the thread.
  *
- * An answer never is an exception: whatever goes wrong is in its `error`. The metadata blocks of a probe are moved to
- * the other thread rather than copied.
+ * An answer never is an exception: whatever goes wrong is in its `error`. The metadata blocks of a probe and the
+ * bytes of a rendition are moved to the other thread rather than copied.
  *
  * @param {() => NativeAddon} load
  * @returns {(request: WorkerRequest) => WorkerAnswer}
@@ -57,6 +57,8 @@ function call(native, { task, job }) {
       return verify(native, /** @type {import('../native/contract.js').VerifyJob} */ (job));
     case 'build':
       return build(native, /** @type {import('../native/contract.js').BuildJob} */ (job));
+    case 'render':
+      return render(native, /** @type {import('../native/contract.js').RenderJob} */ (job));
   }
 }
 
@@ -68,6 +70,60 @@ function verify(native, job) {
   stopIfTold(job.control);
   native.verify(job);
   return undefined;
+}
+
+/**
+ * @param {NativeAddon} native
+ * @param {import('../native/contract.js').RenderJob} job
+ */
+function render(native, job) {
+  stopIfTold(job.control);
+  const { source } = job;
+  if (source?.kind !== 'level' || source.reads === undefined) return native.render(job);
+  return native.render({ ...job, source: { ...source, tiff: readWhole(source.tiff, source.reads) } });
+}
+
+/** Room for the stored bytes of one view after another; a larger one has room of its own. */
+const SCRATCH_BYTES = 4 << 20;
+/** @type {Buffer | null} */
+let scratch = null;
+
+/**
+ * The bytes at hand with the ranges of the file behind them; valid until the next call.
+ * @param {Uint8Array} head
+ * @param {import('../native/contract.js').FileReads} reads
+ */
+function readWhole(head, { fd, bytes, runs }) {
+  scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  const whole = bytes <= SCRATCH_BYTES ? scratch.subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes);
+  whole.set(head);
+  for (let i = 0; i < runs.length; i += 3) {
+    const [position = 0, length = 0, offset = 0] = runs.subarray(i, i + 3);
+    for (let filled = 0; filled < length; ) {
+      const got = readSome(fd, whole, position + filled, Math.min(length - filled, MOST_READ), offset + filled);
+      if (got === 0) throw failure('SOURCE_CHANGED', 'the source became shorter while it was read');
+      filled += got;
+    }
+  }
+  return whole;
+}
+
+/** @param {number} fd @param {Buffer} into @param {number} at @param {number} length @param {number} offset */
+function readSome(fd, into, at, length, offset) {
+  try {
+    return readSync(fd, into, at, length, offset);
+  } catch (thrown) {
+    const { code, message } = /** @type {NodeJS.ErrnoException} */ (thrown);
+    throw Object.assign(failure('SOURCE_UNREADABLE', `the source cannot be read (${code})`), { detail: message });
+  }
+}
+
+/** Bytes of one call to the system. */
+const MOST_READ = 1 << 30;
+
+/** @param {import('../errors.js').ErrorCode} code @param {string} message */
+function failure(code, message) {
+  return Object.assign(new Error(message), { code, detail: '' });
 }
 
 /**
@@ -92,7 +148,7 @@ function stopIfTold(control) {
   const stop = Number(Atomics.load(control, CONTROL.stop));
   if (stop === STOP.run) return;
   const code = stop === STOP.overBudget ? 'BUDGET_OVERRUN' : 'ABORTED';
-  throw Object.assign(new Error('the job was told to stop'), { code, detail: '' });
+  throw failure(code, 'the job was told to stop');
 }
 
 /**

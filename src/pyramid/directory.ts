@@ -67,8 +67,8 @@ const TYPE_SIZES: Readonly<Record<number, number>> = {
   18: 8,
 };
 
-/** Exactly `length` bytes from `offset`, which the caller knows to lie inside. */
-async function readExactly(bytes: ByteRange, offset: number, length: number): Promise<Uint8Array> {
+/** Exactly `length` bytes from `offset`, which the caller knows to lie inside. Errors: `SOURCE_CHANGED`. */
+export async function readExactly(bytes: ByteRange, offset: number, length: number): Promise<Uint8Array> {
   const found = await bytes.read(offset, length);
   if (found.length === length) return found;
   throw new PyramidionError('SOURCE_CHANGED', `the source became shorter than the ${bytes.size} bytes it had`);
@@ -153,9 +153,7 @@ export async function readFields(
   for (const [tag, limit] of limits) {
     const field = directory.fields.get(tag);
     if (field === undefined || field.count === 0) continue;
-    if (field.length > limit) throw corrupt(`TIFF field ${tag} has ${field.length} bytes; at most ${limit} are read`);
-    if (field.valueOffset + field.length > file.bytes.size)
-      throw corrupt(`TIFF field ${tag} lies beyond the end of the file`);
+    checkField(file, tag, field, limit);
     kept.push([tag, field]);
   }
   if (kept.length === 0) return new Map();
@@ -172,6 +170,32 @@ export async function readFields(
     if (error instanceof PyramidionError) throw error;
     throw corrupt('a TIFF directory cannot be read', error instanceof Error ? error.message : undefined, error);
   }
+}
+
+/**
+ * The bytes of a field's value, in the file's byte order; null when the field is absent or empty. They may be a view
+ * into the entry table: do not change them. Errors: `CORRUPT_IMAGE` when it is longer than `limit` bytes or lies beyond
+ * the end of the file.
+ */
+export async function readValue(
+  file: TiffFile,
+  directory: RawDirectory,
+  tag: number,
+  limit: number,
+): Promise<Uint8Array | null> {
+  const field = directory.fields.get(tag);
+  if (field === undefined || field.count === 0) return null;
+  checkField(file, tag, field, limit);
+  const room = file.bigTiff ? 8 : 4;
+  if (field.length <= room) return field.entry.subarray(-room).subarray(0, field.length);
+  return readExactly(file.bytes, field.valueOffset, field.length);
+}
+
+/** Throws `CORRUPT_IMAGE` when a value is longer than `limit` bytes or lies beyond the end of the file. */
+function checkField(file: TiffFile, tag: number, field: RawField, limit: number): void {
+  if (field.length > limit) throw corrupt(`TIFF field ${tag} has ${field.length} bytes; at most ${limit} are read`);
+  if (field.valueOffset + field.length > file.bytes.size)
+    throw corrupt(`TIFF field ${tag} lies beyond the end of the file`);
 }
 
 /** A directory of the given entries and nothing after it, as it would stand in the file. */

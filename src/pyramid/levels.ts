@@ -88,3 +88,55 @@ export function isReduction(
   if (image.width === full.width && image.height === full.height) return false;
   return Math.abs(image.width * full.height - image.height * full.width) <= full.width + full.height;
 }
+
+/** Pixels of the full image that one pixel of a level stands for, per axis. */
+export interface Downsample {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** Most halvings a level can be: sides are below 2³². */
+const MOST_HALVINGS = 32;
+
+/**
+ * The downsampling of each level, the full one first: exactly 2ᵏ on both axes where its size is what `k` halvings of the
+ * full one's sides give, each rounded up or each rounded down (pixel `i` then covers `i·2ᵏ … (i + 1)·2ᵏ` of the full
+ * image); else, per axis, 2ᵏ where that axis is such a size, or the ratio of the sides. A side of one pixel fits many
+ * `k`: a level has been halved more often than the one before it, and in the way that fits all levels, if one does.
+ */
+export function downsamples(levels: readonly { readonly width: number; readonly height: number }[]): Downsample[] {
+  const full = levels[0];
+  if (full === undefined) return [];
+  const up = (side: number, k: number) => Math.ceil(side / 2 ** k);
+  const down = (side: number, k: number) => Math.max(1, Math.floor(side / 2 ** k));
+  const fits = (full: number, side: number, k: number) => side === up(full, k) || side === down(full, k);
+  const rules = [
+    (k: number, { width, height }: (typeof levels)[number]) =>
+      width === up(full.width, k) && height === up(full.height, k),
+    (k: number, { width, height }: (typeof levels)[number]) =>
+      width === down(full.width, k) && height === down(full.height, k),
+    (k: number, { width, height }: (typeof levels)[number]) =>
+      fits(full.width, width, k) && fits(full.height, height, k),
+  ];
+  const attempts = rules.map((fitsRule) => {
+    let last = -1;
+    return levels.map((level) => {
+      for (let k = last + 1; k <= MOST_HALVINGS; k++) {
+        if (!fitsRule(k, level)) continue;
+        last = k;
+        return k;
+      }
+      return null;
+    });
+  });
+  const whole = attempts.find((halvings) => !halvings.includes(null)) ?? attempts.at(-1) ?? [];
+  const axis = (full: number, side: number): number => {
+    const k = Math.round(Math.log2(full / side));
+    return fits(full, side, k) ? 2 ** k : full / side;
+  };
+  return levels.map(({ width, height }, i) => {
+    const k = whole[i] ?? null;
+    if (k !== null) return { x: 2 ** k, y: 2 ** k };
+    return { x: axis(full.width, width), y: axis(full.height, height) };
+  });
+}

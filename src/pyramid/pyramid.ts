@@ -1,67 +1,47 @@
 /** The structure of a pyramid TIFF: read from its directories and tile tables, never from its pixels. */
 import { PyramidionError } from '../errors.js';
-import { ceilDiv } from '../geometry.js';
 import { TAG as METADATA_TAG } from '../ingest/metadata.js';
 import { parseProfile } from '../ingest/profile.js';
 import { openFile } from '../source/file.js';
 import {
   type ByteRange,
   type FieldValues,
-  openTiff,
   type RawDirectory,
   readFields,
   readRawDirectory,
   type TiffFile,
 } from './directory.js';
-import { chooseFull, chooseLevels, type ImageDirectory, type PyramidLayout } from './levels.js';
+import type { PyramidLayout } from './levels.js';
 import { compressionName, photometricName, subsamplingName } from './names.js';
+import { integer, type LevelShape, list, readStructure, type Structure, TAG } from './structure.js';
+import { readTileIndex } from './tile-index.js';
+
+export { type DirectoryPlace, MAX_DIRECTORIES, MAX_TILE_SIZE, MAX_TILES } from './structure.js';
 
 /** One level, largest first. */
-export interface PyramidLevel {
-  /** 0 is the full image. */
-  readonly index: number;
-  readonly width: number;
-  readonly height: number;
-  /** Whether it is stored in tiles; else in strips, given as tiles as wide as the level. */
-  readonly tiled: boolean;
-  readonly tileWidth: number;
-  readonly tileHeight: number;
-  readonly columns: number;
-  readonly rows: number;
-  /** Stored tiles: `columns × rows`, times the samples of a pixel when they are in separate planes. */
-  readonly tiles: number;
+export interface PyramidLevel extends LevelShape {
   /** Tiles that are not there (sparse files have length 0 for them). */
   readonly missing: number;
   /** Compressed bytes of its tiles. */
   readonly bytes: number;
-  readonly compression: string;
   /** Width of the full image over this level's. */
   readonly downsample: number;
-  readonly directory: DirectoryPlace;
-}
-
-/** Where a directory is. */
-export interface DirectoryPlace {
-  /** Its place in the main chain, or that of the directory it hangs below. */
-  readonly page: number;
-  /** Its place in that directory's SubIFDs field; null for a directory of the main chain. */
-  readonly subIfd: number | null;
-  /** Links followed from that SubIFD: 0 except in files that chain their SubIFDs. */
-  readonly chain: number;
-  /** Offset in the file, bytes. */
-  readonly offset: number;
 }
 
 /** What is known of a pyramid without decoding it. */
-export interface PyramidInfo {
+export interface PyramidInfo extends PyramidFacts {
+  readonly levels: readonly PyramidLevel[];
+}
+
+/** What the directories of a pyramid say of the whole of it. */
+export interface PyramidFacts {
   readonly width: number;
   readonly height: number;
   readonly byteOrder: 'little' | 'big';
   readonly bigTiff: boolean;
   /** Levels as further directories of the main chain, as SubIFDs of the full image, or one level only. */
   readonly layout: PyramidLayout;
-  readonly levels: readonly PyramidLevel[];
-  /** Directories of the main chain; those past {@link MAX_DIRECTORIES} are not looked at. */
+  /** Directories of the main chain; those past `MAX_DIRECTORIES` are not looked at. */
   readonly directories: number;
   /** That of the full level: `jpeg`, `deflate`, `lzw`, `webp`, `none` … */
   readonly compression: string;
@@ -95,70 +75,6 @@ export interface PyramidInfo {
   readonly bytes: number;
 }
 
-/** Directories of the main chain (and SubIFDs of the full image) that are looked at. */
-export const MAX_DIRECTORIES = 200;
-/** Tiles a level may have: at 256 pixels a side, 275 gigapixels. */
-export const MAX_TILES = 1 << 22;
-/** Largest side of a tile, in pixels. */
-export const MAX_TILE_SIZE = 1 << 16;
-
-const TAG = {
-  newSubfileType: 254,
-  subfileType: 255,
-  width: 256,
-  height: 257,
-  bitsPerSample: 258,
-  compression: 259,
-  photometric: 262,
-  stripOffsets: 273,
-  orientation: 274,
-  samplesPerPixel: 277,
-  rowsPerStrip: 278,
-  stripByteCounts: 279,
-  xResolution: 282,
-  yResolution: 283,
-  planar: 284,
-  resolutionUnit: 296,
-  software: 305,
-  dateTime: 306,
-  predictor: 317,
-  tileWidth: 322,
-  tileHeight: 323,
-  tileOffsets: 324,
-  tileByteCounts: 325,
-  subIfds: 330,
-  extraSamples: 338,
-  sampleFormat: 339,
-  subsampling: 530,
-  xmp: 700,
-  iptc: 33723,
-  photoshop: 34377,
-  exif: 34665,
-  profile: 34675,
-} as const;
-
-/** Fields that choose and describe levels, with the longest value read, bytes. */
-const IMAGE_FIELDS: ReadonlyMap<number, number> = new Map([
-  ...[
-    TAG.newSubfileType,
-    TAG.subfileType,
-    TAG.width,
-    TAG.height,
-    TAG.compression,
-    TAG.photometric,
-    TAG.orientation,
-    TAG.samplesPerPixel,
-    TAG.rowsPerStrip,
-    TAG.planar,
-    TAG.resolutionUnit,
-    TAG.predictor,
-    TAG.tileWidth,
-    TAG.tileHeight,
-    TAG.subsampling,
-  ].map((tag) => [tag, 64] as const),
-  ...[TAG.bitsPerSample, TAG.extraSamples, TAG.sampleFormat, TAG.subIfds].map((tag) => [tag, 8192] as const),
-]);
-
 /** Fields that only describe: one that is too long or lies beyond the end of the file reads as absent. */
 const DESCRIPTIVE_FIELDS: ReadonlyMap<number, number> = new Map([
   [TAG.xResolution, 64],
@@ -169,45 +85,38 @@ const DESCRIPTIVE_FIELDS: ReadonlyMap<number, number> = new Map([
   [METADATA_TAG.record, 1 << 20],
 ]);
 
-/** A directory of an image with what its fields say. */
-interface ImageFields extends ImageDirectory {
-  readonly place: DirectoryPlace;
-  readonly raw: RawDirectory;
-  readonly fields: FieldValues;
-}
-
 /**
- * Reads the structure of a pyramid: the file at a path, or an open source, which stays open. Every offset and length is checked against the file, so a level that
- * is reported can be read; whether its tiles decode is for `verify` to say.
+ * Reads the structure of a pyramid: the file at a path, or an open source, which stays open. Every offset and length is
+ * checked against the file, so a level that is reported can be read; whether its tiles decode is for `verify` to say.
  *
- * Errors: `UNSUPPORTED_FORMAT` for what is no TIFF; `NOT_A_PYRAMID` for a TIFF of one image in strips, or of no image;
- * `CORRUPT_IMAGE` for damage; `UNSUPPORTED_IMAGE` for tiles beyond {@link MAX_TILE_SIZE} or {@link MAX_TILES};
- * `SOURCE_NOT_FOUND`, `SOURCE_UNREADABLE` and `SOURCE_CHANGED` from reading.
+ * Errors: those of {@link readStructure}, and `SOURCE_NOT_FOUND`.
  */
 export async function readPyramid(input: string | ByteRange): Promise<PyramidInfo> {
-  if (typeof input !== 'string') return readStructure(input);
+  if (typeof input !== 'string') return readInfo(input);
   const source = await openFile(input);
   try {
-    return await readStructure(source);
+    return await readInfo(source);
   } finally {
     await source.close();
   }
 }
 
-async function readStructure(bytes: ByteRange): Promise<PyramidInfo> {
-  const file = await openTiff(bytes);
-  const chain = await walk(file, file.first, (page, offset) => ({ page, subIfd: null, chain: 0, offset }));
-  const full = chooseFull(chain);
-  if (full === undefined) throw new PyramidionError('NOT_A_PYRAMID', 'the TIFF holds masks and no image');
-
-  const { layout, levels } = chooseLevels(full, chain, await readSubIfds(file, full));
-  if (levels.length === 1 && !full.tiled) {
-    throw new PyramidionError('NOT_A_PYRAMID', 'the TIFF holds one image in strips: no tiles and no smaller versions');
+async function readInfo(bytes: ByteRange): Promise<PyramidInfo> {
+  const structure = await readStructure(bytes);
+  const facts = await readFacts(structure);
+  const levels: PyramidLevel[] = [];
+  for (const level of structure.levels) {
+    const { image: _image, tables: _tables, stored: _stored, ...shape } = level;
+    const { missing, bytes: stored } = await readTileIndex(structure.file, level);
+    levels.push({ ...shape, missing, bytes: stored, downsample: facts.width / level.width });
   }
-  const described = await readDescription(file, full.raw);
-  const result: PyramidLevel[] = [];
-  for (const level of levels) result.push(await readLevel(file, full, level, result.length));
+  return { ...facts, levels };
+}
 
+/** Reads what describes the whole of a pyramid; its profile is copied. Errors: `CORRUPT_IMAGE` and those of reading. */
+export async function readFacts({ file, layout, directories, levels }: Structure): Promise<PyramidFacts> {
+  const full = levels[0].image;
+  const described = await readDescription(file, full.raw);
   const number = (tag: number, fallback: number) => integer(full.fields, tag, fallback);
   const extraSamples = list(full.fields, TAG.extraSamples);
   const photometric = photometricName(number(TAG.photometric, -1));
@@ -218,8 +127,7 @@ async function readStructure(bytes: ByteRange): Promise<PyramidInfo> {
     byteOrder: file.littleEndian ? 'little' : 'big',
     bigTiff: file.bigTiff,
     layout,
-    levels: result,
-    directories: chain.length,
+    directories,
     compression: compressionName(number(TAG.compression, 1)),
     photometric,
     bitsPerSample: full.bitsPerSample,
@@ -242,144 +150,8 @@ async function readStructure(bytes: ByteRange): Promise<PyramidInfo> {
     dateTime: text(described.get(TAG.dateTime)),
     software: text(described.get(TAG.software)),
     record: json(text(described.get(METADATA_TAG.record))),
-    bytes: bytes.size,
+    bytes: file.bytes.size,
   };
-}
-
-/** The images along a chain of directories, at most {@link MAX_DIRECTORIES}; a chain that meets itself is corrupt. */
-async function walk(
-  file: TiffFile,
-  first: number,
-  place: (index: number, offset: number) => DirectoryPlace,
-): Promise<ImageFields[]> {
-  const images: ImageFields[] = [];
-  const seen = new Set<number>();
-  let offset = first;
-  while (offset !== 0 && images.length < MAX_DIRECTORIES) {
-    if (seen.has(offset)) throw corrupt('the chain of directories leads back into itself', `offset ${offset}`);
-    seen.add(offset);
-    const raw = await readRawDirectory(file, offset);
-    images.push(await readImage(file, raw, place(images.length, offset)));
-    offset = raw.next;
-  }
-  if (images.length === 0) throw corrupt('the TIFF has no directory');
-  return images;
-}
-
-async function readSubIfds(file: TiffFile, full: ImageFields): Promise<ImageFields[]> {
-  const images: ImageFields[] = [];
-  for (const [subIfd, offset] of list(full.fields, TAG.subIfds).entries()) {
-    if (images.length >= MAX_DIRECTORIES) break;
-    if (offset === 0) continue;
-    images.push(...(await walk(file, offset, (chain, at) => ({ page: full.place.page, subIfd, chain, offset: at }))));
-  }
-  return images;
-}
-
-async function readImage(file: TiffFile, raw: RawDirectory, place: DirectoryPlace): Promise<ImageFields> {
-  const fields = await readFields(file, raw, IMAGE_FIELDS);
-  const width = integer(fields, TAG.width, 0);
-  const height = integer(fields, TAG.height, 0);
-  if (width < 1 || height < 1)
-    throw corrupt(`a directory describes an image of ${width} × ${height} pixels`, `offset ${place.offset}`);
-  const samplesPerPixel = integer(fields, TAG.samplesPerPixel, 1);
-  if (samplesPerPixel < 1) throw corrupt('an image has no samples', `offset ${place.offset}`);
-  const kind = integer(fields, TAG.newSubfileType, 0);
-  return {
-    width,
-    height,
-    reduced: (kind & 1) !== 0 || integer(fields, TAG.subfileType, 1) === 2,
-    mask: (kind & 4) !== 0 || integer(fields, TAG.photometric, -1) === 4,
-    tiled: fields.has(TAG.tileWidth),
-    samplesPerPixel,
-    bitsPerSample: list(fields, TAG.bitsPerSample)[0] ?? 1,
-    place,
-    raw,
-    fields,
-  };
-}
-
-async function readLevel(file: TiffFile, full: ImageFields, image: ImageFields, index: number): Promise<PyramidLevel> {
-  const { width, height, tiled, fields } = image;
-  const tileWidth = tiled ? integer(fields, TAG.tileWidth, 0) : width;
-  const tileHeight = tiled
-    ? integer(fields, TAG.tileHeight, 0)
-    : Math.min(height, integer(fields, TAG.rowsPerStrip, height));
-  if (tileWidth < 1 || tileHeight < 1) throw corrupt(`level ${index} has tiles of ${tileWidth} × ${tileHeight} pixels`);
-  if (tiled && (tileWidth > MAX_TILE_SIZE || tileHeight > MAX_TILE_SIZE)) {
-    throw new PyramidionError(
-      'UNSUPPORTED_IMAGE',
-      `level ${index} has tiles of ${tileWidth} × ${tileHeight} pixels; at most ${MAX_TILE_SIZE} a side are read`,
-    );
-  }
-  const columns = ceilDiv(width, tileWidth);
-  const rows = ceilDiv(height, tileHeight);
-  const tiles = columns * rows * (integer(fields, TAG.planar, 1) === 2 ? image.samplesPerPixel : 1);
-  const [offsetsTag, lengthsTag] = tableTags(image);
-  const stored = Math.min(...[offsetsTag, lengthsTag].map((tag) => image.raw.fields.get(tag)?.count ?? 0));
-  if (stored < tiles) throw corrupt(`level ${index} has ${tiles} tiles, but its tables hold ${stored}`);
-  if (tiles > MAX_TILES) {
-    throw new PyramidionError('UNSUPPORTED_IMAGE', `level ${index} has ${tiles} tiles; at most ${MAX_TILES} are read`);
-  }
-  return {
-    index,
-    width,
-    height,
-    tiled,
-    tileWidth,
-    tileHeight,
-    columns,
-    rows,
-    tiles,
-    ...(await sumTiles(file, image.raw, index, tiles, offsetsTag, lengthsTag)),
-    compression: compressionName(integer(fields, TAG.compression, 1)),
-    downsample: full.width / width,
-    directory: image.place,
-  };
-}
-
-/** The tags of a directory's tile tables. Tiles listed in the strips' tags, as early writers did, are accepted. */
-function tableTags({ tiled, raw }: ImageFields): readonly [number, number] {
-  return [
-    tiled && raw.fields.has(TAG.tileOffsets) ? TAG.tileOffsets : TAG.stripOffsets,
-    tiled && raw.fields.has(TAG.tileByteCounts) ? TAG.tileByteCounts : TAG.stripByteCounts,
-  ];
-}
-
-/** Checks every tile's place against the file and adds up the lengths. */
-async function sumTiles(
-  file: TiffFile,
-  raw: RawDirectory,
-  index: number,
-  tiles: number,
-  offsetsTag: number,
-  lengthsTag: number,
-): Promise<{ missing: number; bytes: number }> {
-  // Some writers leave room for more tiles than there are.
-  const longest = (tiles + 1024) * 8;
-  const tables = await readFields(
-    file,
-    raw,
-    new Map([
-      [offsetsTag, longest],
-      [lengthsTag, longest],
-    ]),
-  );
-  const offsets = list(tables, offsetsTag);
-  const lengths = list(tables, lengthsTag);
-  if (offsets.length < tiles || lengths.length < tiles)
-    throw corrupt(`the tile tables of level ${index} hold no numbers`);
-  let missing = 0;
-  let bytes = 0;
-  for (let i = 0; i < tiles; i++) {
-    const offset = offsets[i] ?? 0;
-    const length = lengths[i] ?? 0;
-    if (length === 0 || offset === 0) missing++;
-    else if (offset + length > file.bytes.size)
-      throw corrupt(`tile ${i} of level ${index} lies beyond the end of the file`);
-    else bytes += length;
-  }
-  return { missing, bytes };
 }
 
 async function readDescription(file: TiffFile, raw: RawDirectory): Promise<FieldValues> {
@@ -403,29 +175,6 @@ async function exifLength(file: TiffFile, raw: RawDirectory): Promise<number> {
     if (error instanceof PyramidionError && error.code === 'CORRUPT_IMAGE') return 0;
     throw error;
   }
-}
-
-function corrupt(message: string, detail?: string): PyramidionError {
-  return new PyramidionError('CORRUPT_IMAGE', message, { detail });
-}
-
-/** A field's numbers; empty when it is absent or holds none. */
-function list(fields: FieldValues, tag: number): ArrayLike<number> & readonly number[] {
-  const value = fields.get(tag);
-  if (typeof value === 'number') return [value];
-  if (Array.isArray(value)) return value as number[];
-  if (ArrayBuffer.isView(value) && !(value instanceof DataView))
-    return Array.from(value as unknown as ArrayLike<number>);
-  return [];
-}
-
-/** The first number of a field; `fallback` when it is absent. A value that is no whole number is corrupt. */
-function integer(fields: FieldValues, tag: number, fallback: number): number {
-  if (!fields.has(tag)) return fallback;
-  const value = list(fields, tag)[0];
-  if (value === undefined || !Number.isSafeInteger(value) || value < 0)
-    throw corrupt(`TIFF field ${tag} holds no whole number`);
-  return value;
 }
 
 function text(value: unknown): string | null {

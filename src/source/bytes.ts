@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
+import { PyramidionError } from '../errors.js';
 import type { NativeInput } from '../native/contract.js';
 import { sha256Of } from './hash.js';
 import type { Source } from './types.js';
@@ -20,7 +22,15 @@ export function openBytes(bytes: Uint8Array): Source {
     size,
     modified: null,
     heldBytes: size,
+    version: `bytes-${randomUUID()}`,
     read,
+    readInto: async (target, offset) => {
+      if (offset + target.byteLength > size) {
+        throw new PyramidionError('SOURCE_CHANGED', `the source ends before byte ${offset + target.byteLength}`);
+      }
+      target.set(bytes.subarray(offset, offset + target.byteLength));
+    },
+    lend: () => null,
     nativeInput: () => {
       if (input === null) {
         const shared = new Uint8Array(new SharedArrayBuffer(size));
@@ -39,6 +49,7 @@ export function openBytes(bytes: Uint8Array): Source {
         signal,
       ),
     verifyUnchanged: async () => {},
+    verifyInPlace: async () => {},
     close: async () => {
       input = null;
     },

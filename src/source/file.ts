@@ -1,3 +1,4 @@
+import { read as readDescriptor } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { PyramidionError } from '../errors.js';
@@ -13,8 +14,8 @@ export interface KnownFile {
   readonly onClose?: () => Promise<void>;
 }
 
-/** What tells one state of a file from another. */
-interface Identity {
+/** What tells one state of a file from another: part of what `stat` yields. */
+export interface FileIdentity {
   readonly dev: bigint;
   readonly ino: bigint;
   readonly size: bigint;
@@ -29,7 +30,7 @@ export async function openFile(path: string, known: KnownFile = {}): Promise<Sou
   const absolute = resolve(path);
   const name = known.name ?? basename(absolute);
   let handle: FileHandle;
-  let identity: Identity;
+  let identity: FileIdentity;
   let modified: Date;
   try {
     const found = await stat(absolute);
@@ -46,25 +47,61 @@ export async function openFile(path: string, known: KnownFile = {}): Promise<Sou
   }
   const size = Number(identity.size);
   let closing: Promise<void> | null = null;
+  let reading = 0;
+  let onIdle = (): void => {};
 
+  // `fs.read` with a callback: half the cost of `FileHandle.read`. The handle does not know of these reads, so they are
+  // counted: a descriptor that is closed under them may be another file's by then.
+  const readInto = (target: Uint8Array, offset: number): Promise<void> =>
+    new Promise((resolve, reject) => {
+      if (closing !== null) throw new PyramidionError('SOURCE_UNREADABLE', `${name} is closed`);
+      const length = target.byteLength;
+      let filled = 0;
+      const settle = (error: PyramidionError | null): void => {
+        reading -= 1;
+        if (reading === 0) onIdle();
+        if (error === null) resolve();
+        else reject(error);
+      };
+      const next = (): void => {
+        const wanted = Math.min(length - filled, MOST_READ);
+        readDescriptor(handle.fd, target, filled, wanted, offset + filled, (error, got) => {
+          if (error !== null) return settle(asSourceError(error, path));
+          if (got === 0) {
+            const message = `${name} became shorter than the ${size} bytes it had`;
+            return settle(new PyramidionError('SOURCE_CHANGED', message));
+          }
+          filled += got;
+          return filled === length ? settle(null) : next();
+        });
+      };
+      if (length === 0) return resolve();
+      next();
+      reading += 1;
+    });
   const fill = async (bytes: Uint8Array, offset: number, wanted: number): Promise<Uint8Array> => {
-    let filled = 0;
-    while (filled < wanted) {
-      let got: number;
-      try {
-        ({ bytesRead: got } = await handle.read(bytes, filled, wanted - filled, offset + filled));
-      } catch (error) {
-        throw asSourceError(error, path);
-      }
-      if (got === 0)
-        throw new PyramidionError('SOURCE_CHANGED', `${name} became shorter than the ${size} bytes it had`);
-      filled += got;
-    }
-    return bytes.subarray(0, wanted);
+    const part = bytes.subarray(0, wanted);
+    await readInto(part, offset);
+    return part;
   };
   const read = async (offset: number, length: number): Promise<Uint8Array> => {
     const wanted = Math.max(0, Math.min(length, size - offset));
     return fill(new Uint8Array(wanted), offset, wanted);
+  };
+  const verifyInPlace = async (): Promise<void> => {
+    const inPlace = await handle.stat({ bigint: true }).catch((error: unknown) => {
+      throw asSourceError(error, path);
+    });
+    if (!isSame(inPlace, identity)) throw changed(name);
+  };
+  const close = async (): Promise<void> => {
+    if (reading > 0) {
+      await new Promise<void>((resolve) => {
+        onIdle = resolve;
+      });
+    }
+    await handle.close();
+    await known.onClose?.();
   };
 
   const input = { path: absolute, size } as const;
@@ -74,27 +111,50 @@ export async function openFile(path: string, known: KnownFile = {}): Promise<Sou
     size,
     modified: known.kind === 'stream' ? null : modified,
     heldBytes: 0,
+    version: known.sha256 === undefined ? fileVersion(identity) : `sha256-${known.sha256}`,
     read,
+    readInto,
+    lend: () => {
+      if (closing !== null) return null;
+      reading += 1;
+      let isLent = true;
+      const release = (): void => {
+        if (!isLent) return;
+        isLent = false;
+        reading -= 1;
+        if (reading === 0) onIdle();
+      };
+      return { fd: handle.fd, release };
+    },
     nativeInput: () => input,
     sha256: async (signal) => known.sha256 ?? sha256Of(fill, size, signal),
     verifyUnchanged: async () => {
       // The handle shows a rewrite in place, the path a replacement. A file that is gone by now was read while it was there.
-      const inPlace = await handle.stat({ bigint: true }).catch((error: unknown) => {
-        throw asSourceError(error, path);
-      });
+      await verifyInPlace();
       const atPath = await stat(absolute, { bigint: true }).catch(() => null);
-      if (!isSame(inPlace, identity) || (atPath !== null && !isSame(atPath, identity))) {
-        throw new PyramidionError('SOURCE_CHANGED', `${name} was changed or replaced while it was read`);
-      }
+      if (atPath !== null && !isSame(atPath, identity)) throw changed(name);
     },
+    verifyInPlace,
     close: () => {
-      closing ??= handle.close().then(known.onClose);
+      closing ??= close();
       return closing;
     },
   };
 }
 
-function isSame(a: Identity, b: Identity): boolean {
+/** Bytes of one call to the system: Linux reads no more than 2³¹ − 4096 at once. */
+const MOST_READ = 1 << 30;
+
+/** {@link Source.version} of a file in the state that `stat` (with `bigint`) tells of. */
+export function fileVersion({ dev, ino, size, mtimeNs }: FileIdentity): string {
+  return `${dev}-${ino}-${size}-${mtimeNs}`;
+}
+
+function changed(name: string): PyramidionError {
+  return new PyramidionError('SOURCE_CHANGED', `${name} was changed or replaced while it was read`);
+}
+
+function isSame(a: FileIdentity, b: FileIdentity): boolean {
   return a.dev === b.dev && a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs;
 }
 

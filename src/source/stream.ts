@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import { addAbortSignal, Readable } from 'node:stream';
 import { PyramidionError, toPyramidionError } from '../errors.js';
+import { abortedBy, unlessAborted } from './abort.js';
 import { asSourceError, openFile } from './file.js';
 import { detectFormat, MAGIC_BYTES } from './magic.js';
 import type { Source, SourceInput } from './types.js';
@@ -33,7 +34,7 @@ export function adoptStream(input: SourceInput): () => void {
  */
 export async function openStream(stream: Readable, spool: Spool): Promise<Source> {
   const { path, maxBytes, signal } = spool;
-  if (signal?.aborted) throw aborted(signal);
+  if (signal?.aborted) throw abortedBy(signal);
   if (stream.errored) throw asSourceError(stream.errored, 'the source stream');
   if (stream.destroyed || stream.readableEnded) {
     throw new PyramidionError('SOURCE_UNREADABLE', 'the source stream has already been read or destroyed');
@@ -58,7 +59,7 @@ export async function openStream(stream: Readable, spool: Spool): Promise<Source
     stream.once('error', () => {});
     stream.destroy();
     if (created) await rm(path, { force: true }).catch(() => {});
-    throw signal?.aborted ? aborted(signal) : toPyramidionError(error);
+    throw signal?.aborted ? abortedBy(signal) : toPyramidionError(error);
   }
 }
 
@@ -119,21 +120,6 @@ async function* chunksOf(stream: Readable, signal: AbortSignal | undefined): Asy
         `the source stream gave a ${typeof value} where bytes were expected`,
       );
   }
-}
-
-/** What `promise` yields, or `ABORTED` at once: a stream need not end when it is destroyed, as a stalled generator's. */
-function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
-  if (signal === undefined) return promise;
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(aborted(signal));
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
-}
-
-function aborted(signal: AbortSignal): PyramidionError {
-  return new PyramidionError('ABORTED', 'the job was aborted', { cause: signal.reason });
 }
 
 function asSpoolError(error: unknown): PyramidionError {

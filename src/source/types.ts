@@ -21,8 +21,24 @@ export interface Source {
   readonly size: number;
   /** When the source was last modified, where it is a file. */
   readonly modified: Date | null;
-  /** Rejects with `SOURCE_UNREADABLE`. */
+  /**
+   * Identity of these bytes: what was made from them may be kept under it. A file's changes when it is replaced, and
+   * when its length or modification time changes; bytes in memory get a new one each time they are opened.
+   */
+  readonly version: string;
+  /** Rejects with `SOURCE_UNREADABLE`, also when the source is closed. */
   readonly read: RangeReader;
+  /**
+   * Fills the whole of `target`, which may lie on a `SharedArrayBuffer`, with the bytes from `offset`. The target is
+   * written to until the promise settles, and half filled when it rejects: with `SOURCE_CHANGED` when the source ends
+   * before, `SOURCE_UNREADABLE` when it cannot be read or is closed.
+   */
+  readInto(target: Uint8Array, offset: number): Promise<void>;
+  /**
+   * Lends a file's descriptor to another thread of the process; null for what is no file, or closed. It stays open until
+   * `release`, for which {@link Source.close} waits.
+   */
+  lend(): { readonly fd: number; release(): void } | null;
   /** The whole source for a native job. The same object each time; valid until `close`. */
   nativeInput(): NativeInput;
   /** Bytes this source itself holds in memory for native jobs, beyond what its caller gave. */
@@ -31,6 +47,11 @@ export interface Source {
   sha256(signal?: AbortSignal): Promise<string>;
   /** Rejects with `SOURCE_CHANGED` when the bytes may differ from those that were opened. */
   verifyUnchanged(): Promise<void>;
-  /** Lets go of handles and temporary files. May be called more than once. */
+  /**
+   * Rejects with `SOURCE_CHANGED` when what was read through this source may be a mixture of two states of it. A file
+   * that was replaced under its path is no such case: an open source goes on reading the old one.
+   */
+  verifyInPlace(): Promise<void>;
+  /** Waits for reads in flight, then lets go of handles and temporary files. May be called more than once. */
   close(): Promise<void>;
 }

@@ -65,6 +65,9 @@ export async function run(words: readonly string[], fake: FakeOptions = {}) {
     return found ?? {};
   };
   const engine: CliEngine = {
+    open: async () => {
+      throw new PyramidionError('INTERNAL', 'this engine opens nothing');
+    },
     probe: async (source, options = {}) => ({
       ...IMAGE,
       ...answer({ method: 'probe', source: String(source), options }),

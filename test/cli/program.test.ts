@@ -433,6 +433,34 @@ describe('info', () => {
     });
   });
 
+  test('the tiles of a pyramid', async () => {
+    const path = join(folder, 'tiles.tif');
+    const lengths = [5, 0, 7, 12];
+    await writeFile(
+      path,
+      writeTiff([
+        image(128, 128, { extra: [{ tag: 325, type: 4, values: lengths }], tileOffset: 9 }),
+        image(64, 64, { tileOffset: 0 }),
+      ]),
+    );
+    const text = await run(['info', path, '--tiles']);
+    expect(text.out).toContain(
+      [
+        '',
+        '  level  tiles  missing  smallest  mean  largest',
+        '      0      4        1         5     8       12',
+        '      1      1        1         0     0        0',
+        '',
+      ].join('\n'),
+    );
+    const json = await run(['info', path, '--tiles', '--json']);
+    expect(JSON.parse(json.out).tiles).toEqual([
+      { level: 0, count: 4, missing: 1, bytes: { min: 5, mean: 8, max: 12 }, offsets: [9, 9, 9, 9], lengths },
+      { level: 1, count: 1, missing: 1, bytes: { min: 0, mean: 0, max: 0 }, offsets: [0], lengths: [0] },
+    ]);
+    expect(JSON.parse((await run(['info', path, '--json'])).out)).not.toHaveProperty('tiles');
+  });
+
   test('any other image, by a probe', async () => {
     const behave = () => ({
       profile: { description: 'sRGB', bytes: new Uint8Array(3144) },

@@ -38,7 +38,7 @@ async function load(): Promise<unknown> {
 describe('the loader', () => {
   it('yields one addon', () => {
     expect(loadNative()).toBe(loadNative());
-    expect(Object.keys(loadNative()).sort()).toEqual(['build', 'capabilities', 'probe', 'verify']);
+    expect(Object.keys(loadNative()).sort()).toEqual(['build', 'capabilities', 'probe', 'render', 'verify']);
   });
 
   it('names the base package that is not installed, and the command that installs it', async () => {

@@ -49,7 +49,7 @@ export function verifyJob(script: Script): Omit<VerifyJob, 'control'> {
 
 export function startPool(options: Partial<PoolOptions> = {}): Pool {
   const filename = fileURLToPath(new URL('./fixtures/worker.js', import.meta.url));
-  return Pool.start({ workers: 2, threads: 2, budgetBytes: 300, filename, ...options });
+  return Pool.start({ workers: 2, threads: 2, renders: 2, budgetBytes: 300, filename, ...options });
 }
 
 /** The code a promise is rejected with; `resolved` when it is not. */

@@ -412,6 +412,7 @@ describe('the control block', () => {
       bytesWritten: 4,
       bytesHeld: 5,
       tracked: 6,
+      begun: 7,
       length: 8,
     });
     expect(new MemoryBudget(1).snapshot().limit).toBe(1);

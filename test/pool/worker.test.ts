@@ -26,7 +26,14 @@ function ask(
   task: TaskName,
   job: Tasks[TaskName]['job'],
 ): { answer: unknown; moved: unknown; begun: number } {
-  const addon = { capabilities: missing, probe: missing, build: missing, verify: missing, ...functions };
+  const addon = {
+    capabilities: missing,
+    probe: missing,
+    build: missing,
+    verify: missing,
+    render: missing,
+    ...functions,
+  };
   const begun = new Int32Array(1);
   const reply: unknown = createHandler(() => addon)({ task, job, begun });
   const wrapped = reply as { [valueSymbol]?: unknown; [transferableSymbol]?: unknown };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { chooseFull, chooseLevels, type ImageDirectory, isReduction } from '../../src/pyramid/levels.js';
+import { chooseFull, chooseLevels, downsamples, type ImageDirectory, isReduction } from '../../src/pyramid/levels.js';
 
 const directory = (width: number, height: number, rest: Partial<ImageDirectory> = {}): ImageDirectory => ({
   width,
@@ -124,5 +124,39 @@ describe('chooseLevels', () => {
 
   test('takes no page of nearly the same size', () => {
     expect(chooseLevels(full, [full, directory(999, 799), directory(998, 798)], []).layout).toBe('single');
+  });
+});
+
+describe('downsamples', () => {
+  const of = (...sides: [number, number][]) => downsamples(sides.map(([width, height]) => ({ width, height })));
+  const same = (scale: number) => ({ x: scale, y: scale });
+
+  test('are powers of two where each level is half the one above, whichever way it is rounded', () => {
+    const side = fc.integer({ min: 1, max: 200_000 });
+    fc.assert(
+      fc.property(side, side, fc.boolean(), (width, height, up) => {
+        const levels = [{ width, height }];
+        for (let { width: w, height: h } = { width, height }; w > 1 || h > 1; ) {
+          w = up ? Math.ceil(w / 2) : Math.max(1, Math.floor(w / 2));
+          h = up ? Math.ceil(h / 2) : Math.max(1, Math.floor(h / 2));
+          levels.push({ width: w, height: h });
+        }
+        expect(downsamples(levels)).toEqual(levels.map((_, k) => same(2 ** k)));
+      }),
+    );
+  });
+
+  test('skip levels', () => {
+    expect(of([1001, 803], [251, 201], [63, 51])).toEqual([same(1), same(4), same(16)]);
+    expect(of([1001, 803], [250, 200], [62, 50])).toEqual([same(1), same(4), same(16)]);
+  });
+
+  test('are ratios where levels shrink by other steps, per axis', () => {
+    expect(of([1001, 500], [334, 167], [112, 56])).toEqual([
+      same(1),
+      { x: 1001 / 334, y: 500 / 167 },
+      { x: 1001 / 112, y: 500 / 56 },
+    ]);
+    expect(of([1000, 999], [500, 498])).toEqual([same(1), { x: 2, y: 999 / 498 }]);
   });
 });

@@ -69,6 +69,33 @@ describe.each<[string, () => SourceInput]>([
     await source.close();
   });
 
+  test('fills any target, on shared memory too, or says that it ends before', async () => {
+    const source = await open(input());
+    for (const [offset, length] of [
+      [0, 3],
+      [4000, 1003],
+      [17, 0],
+      [0, CONTENT.length],
+    ] as const) {
+      const target = new Uint8Array(new SharedArrayBuffer(length + 20)).subarray(10, 10 + length);
+      await source.readInto(target, offset);
+      expect(Buffer.from(target)).toEqual(CONTENT.subarray(offset, offset + length));
+      expect(new Uint8Array(target.buffer, 10 + length)).toEqual(new Uint8Array(10));
+    }
+    await expect(source.readInto(new Uint8Array(10), CONTENT.length - 9)).rejects.toMatchObject({
+      code: 'SOURCE_CHANGED',
+    });
+    await source.close();
+  });
+
+  test('has a version of its own', async () => {
+    const [one, two] = [await open(input()), await open(viewOf(CONTENT))];
+    expect(one.version).toBeTruthy();
+    expect(one.version).not.toBe(two.version);
+    await one.verifyInPlace();
+    await Promise.all([one.close(), two.close()]);
+  });
+
   test('hashes all of its bytes', async () => {
     const source = await open(input());
     expect(await source.sha256()).toBe(SHA256);
@@ -157,6 +184,54 @@ describe('a file', () => {
       await expect(source.verifyUnchanged()).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
       await source.close();
     }
+  });
+
+  test('has the same version until it is changed', async () => {
+    const versions: string[] = [];
+    const note = async () => {
+      const source = await open(file);
+      versions.push(source.version);
+      await source.close();
+    };
+    await note();
+    await note();
+    await utimes(file, new Date(), new Date(Date.now() + 5000));
+    await note();
+    await appendFile(file, 'more');
+    await note();
+    await writeFile(join(folder, 'other'), CONTENT);
+    await rename(join(folder, 'other'), file);
+    await note();
+    expect(versions[1]).toBe(versions[0]);
+    expect(new Set(versions).size).toBe(4);
+  });
+
+  test('that is replaced has not changed in place, one that is written to has', async () => {
+    const source = await open(file);
+    await writeFile(join(folder, 'other'), CONTENT);
+    await rename(join(folder, 'other'), file);
+    await source.verifyInPlace();
+    await source.close();
+    const rewritten = await open(file);
+    await appendFile(file, 'more');
+    await expect(rewritten.verifyInPlace()).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
+    await rewritten.close();
+  });
+
+  test('is closed when the reads in flight are done, and read no more', async () => {
+    const source = await open(file);
+    const targets = Array.from({ length: 50 }, () => new Uint8Array(CONTENT.length));
+    const reads = targets.map((target) => source.readInto(target, 0));
+    let isClosed = false;
+    const closing = source.close().then(() => {
+      isClosed = true;
+    });
+    const late = source.readInto(new Uint8Array(1), 0);
+    await expect(late).rejects.toMatchObject({ code: 'SOURCE_UNREADABLE' });
+    await expect(source.read(0, 1)).rejects.toMatchObject({ code: 'SOURCE_UNREADABLE' });
+    await Promise.all(reads).then(() => expect(isClosed).toBe(false));
+    for (const target of targets) expect(Buffer.from(target)).toEqual(CONTENT);
+    await closing;
   });
 
   test('that is removed after it was read is no change', async () => {

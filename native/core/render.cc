@@ -1,0 +1,123 @@
+#include "render.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "encode.h"
+#include "engine.h"
+#include "failure.h"
+#include "pixel_bands.h"
+#include "raster.h"
+#include "resample.h"
+#include "source.h"
+#include "steps/frame.h"
+#include "steps/rotate.h"
+#include "steps/sharpen.h"
+#include "steps/turn.h"
+
+namespace pyramidion {
+
+namespace {
+
+// Rows of the source that are decoded and not used up yet.
+class Band {
+ public:
+  Band(size_t row_bytes, int first) : row_bytes_(row_bytes), first_(first) {}
+
+  const uint8_t* data() const { return rows_.data(); }
+  int first() const { return first_; }
+  int count() const { return count_; }
+
+  // Forgets the rows before `from` and makes room for `count` more; they go where the pointer says.
+  uint8_t* grow(int from, int count) {
+    const int gone = std::clamp(from - first_, 0, count_);
+    if (gone > 0) std::memmove(rows_.data(), rows_.data() + bytes(gone), bytes(count_ - gone));
+    first_ += gone;
+    count_ -= gone;
+    if (rows_.size() < bytes(count_ + count)) rows_.resize(bytes(count_ + count));
+    uint8_t* place = rows_.data() + bytes(count_);
+    count_ += count;
+    return place;
+  }
+
+ private:
+  size_t bytes(int rows) const { return static_cast<size_t>(rows) * row_bytes_; }
+
+  size_t row_bytes_;
+  int first_, count_ = 0;
+  std::vector<uint8_t> rows_;
+};
+
+Raster resampled(const RenderJob& job) {
+  Raster out(job.pixels, job.x.count, job.y.count);
+  if (out.empty()) return out;
+  const Span columns = taps(job.x, job.kernel), rows = taps(job.y, job.kernel);
+  PixelBands bands(job.source, job.pixels, columns.begin, columns.end - columns.begin, job.control);
+  if (columns.begin < 0 || columns.end > bands.width() || rows.begin < 0 || rows.end > bands.height())
+    throw Failure("resample", "CORRUPT_IMAGE", "the picture is smaller than its directory tells");
+
+  const PixelType& type = job.pixels;
+  Resampler resampler(job.x, job.y, job.kernel,
+                      {type.samples(), type.bits, type.alpha != Alpha::none, job.linear_light});
+  const size_t row_bytes = static_cast<size_t>(columns.end - columns.begin) * job.pixels.pixel_bytes();
+  Band band(row_bytes, rows.begin);
+  for (int y = rows.begin; y < rows.end;) {
+    check_stop(job.control);
+    const int count = std::min(bands.band_end(y), rows.end) - y;
+    bands.read(y, count, band.grow(resampler.needed_from(), count));
+    y += count;
+    resampler.advance(band.data(), row_bytes, band.first(), band.count(), out.pixels.get(), out.row_bytes());
+  }
+  return out;
+}
+
+Raster cropped(Raster picture, const Rect& area) {
+  if (area.left == 0 && area.top == 0 && area.width == picture.width && area.height == picture.height) return picture;
+  Raster out(picture.type, area.width, area.height);
+  for (int y = 0; y < area.height; ++y)
+    std::memcpy(out.row(y), picture.row(area.top + y) + static_cast<size_t>(area.left) * picture.type.pixel_bytes(),
+                out.row_bytes());
+  return out;
+}
+
+// The picture of the job, in its own pixel type; empty when nothing of it is seen.
+Raster picture_of(const RenderJob& job) {
+  if (job.source.kind == PixelSource::Kind::none) return Raster(job.pixels, 0, 0);
+  Raster picture = resampled(job);
+  if (job.rotate.active) {
+    if (job.pixels.alpha == Alpha::none)
+      throw Failure("rotate", "INVALID_OPTION", "pixels must have alpha to be rotated by any angle");
+    picture = rotated(picture, job.rotate, job.kernel, job.control);
+  }
+  picture = turned(std::move(picture), job.turn);
+  for (const SharpenStep& step : job.sharpen) {
+    check_stop(job.control);
+    picture = step.simple ? sharpened(picture) : sharpened(picture, step.mask, job.control);
+  }
+  const Rect& crop = job.crop;
+  if (crop.left < 0 || crop.top < 0 || crop.width < 0 || crop.height < 0 || crop.left + crop.width > picture.width ||
+      crop.top + crop.height > picture.height)
+    throw Failure("crop", "INVALID_OPTION", "crop must lie inside the picture");
+  return cropped(std::move(picture), crop);
+}
+
+}  // namespace
+
+RenderResult render(const RenderJob& job) {
+  start_vips("pyramidion");
+  Raster view = framed(picture_of(job), job.frame, job.output);
+  check_stop(job.control);
+  RenderResult result;
+  result.width = view.width;
+  result.height = view.height;
+  result.samples = view.type.samples();
+  Encoded encoded = encode({view.pixels.get(), view.width, view.height, view.type}, job.encode);
+  result.bytes = std::move(encoded.bytes);
+  result.quality = encoded.quality;
+  check_stop(job.control);
+  return result;
+}
+
+}  // namespace pyramidion

@@ -1,0 +1,14 @@
+// The last step of a view: the picture in its place, on its backgrounds, in the samples of the reply.
+#pragma once
+
+#include "job.h"
+#include "raster.h"
+
+namespace pyramidion {
+
+// Lays `picture` over the composite's colour, and both over the background. Samples are converted without profiles to
+// those of `output`; where `output` has no alpha, the background is taken as opaque. A picture that is the reply
+// already is handed on as it is.
+Raster framed(Raster picture, const FrameStep& frame, const PixelType& output);
+
+}  // namespace pyramidion

@@ -1,0 +1,51 @@
+/** A planned view and its encoding → the one native job that makes it. Pure. */
+import { type Encoding, resolveFill as resolve } from '../encode/index.js';
+import type { PixelSource, PixelType } from '../native/contract.js';
+import type { ViewJob } from '../pool/renders.js';
+import { type RegionPlan, relativeTo } from '../region/plan.js';
+import type { RequestColour } from '../region/request.js';
+
+/** Stored pixels, and where in their level they begin. */
+export interface PlacedPixels {
+  readonly source: PixelSource | null;
+  readonly origin: { readonly x: number; readonly y: number };
+}
+
+/** The job of a view. `pixels` is what the image's stored pixels are brought to. */
+export function viewJob(plan: RegionPlan, encoding: Encoding, pixels: PixelType, placed: PlacedPixels): ViewJob {
+  const { output, encode, keepsAlpha } = encoding;
+  const axes = relativeTo(plan, placed.origin.x, placed.origin.y);
+  const transparent = { samples: resolveFill(plan.frame.background, output.space).samples, alpha: 0 };
+  return {
+    source: placed.source,
+    pixels: { ...pixels, alpha: needsAlpha(plan, pixels, placed.source) ? 'straight' : 'none' },
+    x: axes.x,
+    y: axes.y,
+    kernel: plan.kernel,
+    linearLight: plan.linearLight && pixels.space !== 'cmyk',
+    rotate: plan.rotate,
+    turn: plan.turn,
+    sharpen: plan.sharpen,
+    crop: plan.crop,
+    frame: {
+      ...plan.frame,
+      canvasColour: resolveFill(plan.frame.canvasColour, output.space),
+      background: keepsAlpha ? transparent : { ...resolveFill(plan.frame.background, output.space), alpha: 1 },
+    },
+    output,
+    encode,
+  };
+}
+
+/** Whether some pixel may be transparent: the image says so, it is rotated, or tiles are missing. */
+function needsAlpha(plan: RegionPlan, pixels: PixelType, source: PixelSource | null): boolean {
+  return pixels.alpha !== 'none' || plan.rotate !== null || (source?.kind === 'level' && hasMissingTiles(source.tiles));
+}
+
+function hasMissingTiles(tiles: Uint32Array): boolean {
+  for (let i = 1; i < tiles.length; i += 2) if (tiles[i] === 0) return true;
+  return false;
+}
+
+const resolveFill = (c: RequestColour, space: PixelType['space']) =>
+  resolve({ space: c.space, components: c.samples, alpha: c.alpha, ofSource: c.source }, space);

@@ -1,0 +1,130 @@
+/** The stages of serving in their order, and nothing else: request → plan → stored bytes → native job → reply. */
+import { ENCODE_DEFAULTS, type Encoding, type FormatRequest, planEncoding } from './encode/index.js';
+import { PyramidionError } from './errors.js';
+import type { RenderResult } from './native/contract.js';
+import type { OpenImage } from './picture/image.js';
+import { viewJob } from './picture/job.js';
+import type { RenderLimits } from './picture/limits.js';
+import type { RenderOptions, ViewJob } from './pool/renders.js';
+import { planRegion, type RegionPlan, type StoredTile, storedTileOf } from './region/plan.js';
+import type { ImageRequest, OutputRequest } from './region/request.js';
+
+/** Makes renditions; the pool. */
+export interface Renderer {
+  render(job: ViewJob, options?: RenderOptions): Promise<RenderResult>;
+}
+
+/** All that will be done for a request, as data: a cache's key, a test's subject, what `--explain` prints. */
+export interface ViewPlan {
+  /** The stored tile that the reply is as it stands; null when pixels are made. */
+  readonly tile: StoredTile | null;
+  readonly region: RegionPlan;
+  readonly encoding: Encoding;
+}
+
+/** A finished reply. */
+export interface Rendition {
+  /** The caller's. */
+  readonly bytes: Uint8Array;
+  readonly mediaType: string;
+  readonly width: number;
+  readonly height: number;
+  /** The quality that met `jpegSize`; null where none was asked for. */
+  readonly quality: number | null;
+  /** The stored tile it is; null when pixels were made. */
+  readonly tile: StoredTile | null;
+}
+
+/** Plans a view of an image. Errors: `INVALID_REQUEST`, `FORMAT_UNSUPPORTED`, `LIMIT_EXCEEDED`. */
+export async function planView(image: OpenImage, request: ImageRequest, limits: RenderLimits): Promise<ViewPlan> {
+  const region = planRegion(image.structure, request, limits);
+  const { pixels } = image;
+  const { output } = request;
+  const facts = {
+    hasAlpha: true,
+    space: 'rgb',
+    dpi: image.dpi?.x ?? null,
+    // Pixels that are converted are converted without profiles: theirs would not describe them.
+    icc: (output.pixelType ?? 'rgb') === pixels.space ? (image.profile?.bytes ?? null) : null,
+    xmp: output.xmpEmbed ? await image.xmp() : null,
+  } as const;
+  const encoding = planEncoding(formatRequest(output), facts, ENCODE_DEFAULTS);
+  const stored = isAsStored(image, request, encoding) ? storedTileOf(region, image.structure) : null;
+  return { tile: stored, region, encoding };
+}
+
+/** Whether a reply asks for no more than the picture, in the coding its tiles have. */
+function isAsStored({ pyramid, pixels }: OpenImage, { output }: ImageRequest, { mediaType }: Encoding): boolean {
+  const compression = pyramid?.info.compression;
+  if (compression === undefined || mediaType !== `image/${compression}` || output.format.endsWith('-alpha'))
+    return false;
+  const isPlain =
+    output.quality === null &&
+    output.jpegSize === 0 &&
+    output.printRes === null &&
+    !output.xmpEmbed &&
+    output.icc === null;
+  const keepsSpace = output.pixelType === null || output.pixelType === pixels.space;
+  return isPlain && keepsSpace && output.format !== 'pjpeg' && pixels.space !== 'cmyk';
+}
+
+/** Carries out a plan. Errors: those of reading and of native code, `LIMIT_EXCEEDED` (`maxMessageSize`), `ABORTED`. */
+export async function carryOut(
+  image: OpenImage,
+  { tile, region, encoding }: ViewPlan,
+  { renderer, limits, signal }: { renderer: Renderer; limits: RenderLimits; signal: AbortSignal },
+): Promise<Rendition> {
+  const { mediaType } = encoding;
+  if (tile !== null) {
+    const stored = await image.storedTile(tile.level, tile.column, tile.row, encoding.encode.icc !== null, signal);
+    if (stored?.browserSafe) {
+      const { bytes, width, height } = stored;
+      return checkSize({ bytes, mediaType, width, height, quality: null, tile }, limits);
+    }
+  }
+  const { bytes, width, height, quality } = await makeView(image, region, encoding, { renderer, signal });
+  return checkSize({ bytes, mediaType, width, height, quality: quality === 0 ? null : quality, tile: null }, limits);
+}
+
+/** Has native code make a planned view of an image. */
+export async function makeView(
+  image: OpenImage,
+  region: RegionPlan,
+  encoding: Encoding,
+  { renderer, signal }: { renderer: Renderer; signal: AbortSignal },
+): Promise<RenderResult> {
+  const origin = image.originOf(region.level, region.tiles);
+  const placed = region.empty ? null : await image.pixelSource(region.level, region.tiles, signal);
+  const job = viewJob(region, encoding, image.pixels, { source: placed?.source ?? null, origin });
+  return renderer.render(job, { signal, onReturn: placed?.release });
+}
+
+function checkSize(rendition: Rendition, { maxMessageSize }: RenderLimits): Rendition {
+  const limit = maxMessageSize * 2 ** 20;
+  if (rendition.bytes.length <= limit) return rendition;
+  throw new PyramidionError(
+    'LIMIT_EXCEEDED',
+    `the reply has ${rendition.bytes.length} bytes; the limit is ${limit} (maxMessageSize)`,
+    { option: 'maxMessageSize', value: rendition.bytes.length, limit },
+  );
+}
+
+export function formatRequest(output: OutputRequest): FormatRequest {
+  const { forced, ...quantize } = output.quantize;
+  const hex: string[] = [];
+  for (let i = 0; i < forced.length; i += 3)
+    hex.push(
+      forced
+        .slice(i, i + 3)
+        .map((c) => c.toString(16).padStart(2, '0'))
+        .join(''),
+    );
+  return {
+    ...output,
+    chroma444: output.quality === null ? null : output.fullChroma,
+    jpegSizeKb: output.jpegSize,
+    progressiveScans: output.pscan,
+    quantize: { ...quantize, forced: hex },
+    bits: 8,
+  };
+}

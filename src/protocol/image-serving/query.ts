@@ -1,0 +1,192 @@
+/** The grammar of a query (§1, §3): pieces, macros, variables. What commands mean is not known here. */
+import { PyramidionError } from '../../errors.js';
+import { invalidRequest, refusedRequest } from '../../region/request.js';
+
+/** One command, in the order of the query. */
+export interface Command {
+  /** In lower case. */
+  readonly name: string;
+  /** Decoded, variables in place. */
+  readonly value: string;
+}
+
+/** What a query says. */
+export interface Query {
+  readonly commands: readonly Command[];
+  /** Names of commands that are not known, in order, as written. */
+  readonly ignored: readonly string[];
+  /** Variables as they stand at the end, names in lower case. */
+  readonly variables: ReadonlyMap<string, string>;
+}
+
+/** What a query may refer to. */
+export interface QueryContext {
+  /** Name to definition (query text). A definition may call macros that stand before it in the map. Any case. */
+  readonly macros: ReadonlyMap<string, string>;
+  /** Variables that are defined before the query begins. Any case. */
+  readonly variables: ReadonlyMap<string, string>;
+  /** Whether there is a command of this name (lower case); values of others are not even decoded. */
+  readonly isKnown: (name: string) => boolean;
+  /** Longest query, and longest value, in characters. */
+  readonly maxLength: number;
+}
+
+/** Text that macros may add up to, as a multiple of the longest query. */
+const MACRO_GROWTH = 4;
+
+/** A value that starts a nested request: `&` and `=` inside its brackets are its own. */
+const NESTED = /^(?:(?:src|mask)=(?:is|ir|fxg)?([({])|imageset=(\{))/i;
+
+const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Commands whose value takes no variables. */
+const LITERAL = new Set(['layer', 'effect']);
+
+/**
+ * Reads a raw query: without `?`, not decoded. Throws `INVALID_REQUEST` with the command's name, and `LIMIT_EXCEEDED`
+ * (`maxQueryLength`) for a query that is too long or grows too long.
+ */
+export function readQuery(query: string, context: QueryContext): Query {
+  checkLength(query, context.maxLength, 'the query');
+  const commands: Command[] = [];
+  const ignored: string[] = [];
+  const variables = new Map([...context.variables].map(([name, value]) => [name.toLowerCase(), value]));
+  const macros = [...context.macros].map(([name, text]) => ({ name: name.toLowerCase(), text }));
+  let expanded = 0;
+
+  const define = (name: string, raw: string): void => {
+    const value = substitute(decode(`$${name}`, raw), variables);
+    checkLength(value, context.maxLength, `the value of $${name}`);
+    variables.set(name.toLowerCase(), value);
+  };
+  const call = (name: string, visible: number): void => {
+    const index = macros.slice(0, visible).findLastIndex((macro) => macro.name === name.toLowerCase());
+    const macro = macros[index];
+    if (macro === undefined) throw invalidRequest(`$${name}$`, name, 'a macro that is defined');
+    expanded += macro.text.length;
+    if (expanded > context.maxLength * MACRO_GROWTH)
+      throw tooLong(expanded, context.maxLength * MACRO_GROWTH, 'macros');
+    read(macro.text, index);
+  };
+  const command = (written: string, raw: string): void => {
+    const name = written.toLowerCase();
+    if (!context.isKnown(name)) {
+      ignored.push(written);
+      return;
+    }
+    const decoded = decode(name, raw);
+    const value = LITERAL.has(name) ? decoded : substitute(decoded, variables);
+    checkLength(value, context.maxLength, `the value of ${name}`);
+    checkCharacters(name, value);
+    commands.push({ name, value });
+  };
+  const read = (text: string, visible: number): void => {
+    for (const piece of split(text)) {
+      if (piece === '' || piece.startsWith('.')) continue;
+      const equals = piece.indexOf('=');
+      const name = decodeName(equals < 0 ? piece : piece.slice(0, equals));
+      const raw = equals < 0 ? '' : piece.slice(equals + 1);
+      const isMacro = name.length > 2 && name.startsWith('$') && name.endsWith('$') && raw === '';
+      if (isMacro) call(name.slice(1, -1), visible);
+      else if (/^\$[\w.-]+$/.test(name) && equals >= 0) define(name.slice(1), raw);
+      else command(name, raw);
+    }
+  };
+  read(query, macros.length);
+  return { commands, ignored, variables };
+}
+
+/** The pieces between `&`, less those inside the brackets of nested requests. Throws `INVALID_REQUEST`. */
+export function split(text: string): string[] {
+  const pieces: string[] = [];
+  let start = 0;
+  while (start <= text.length) {
+    const rest = text.slice(start);
+    const nested = NESTED.exec(rest);
+    const from = nested === null ? start : start + closing(rest, nested[0].length - 1);
+    const end = text.indexOf('&', from);
+    const stop = end < 0 ? text.length : end;
+    pieces.push(text.slice(start, stop));
+    start = stop + 1;
+  }
+  return pieces;
+}
+
+/** Where the bracket that opens at `open` is closed. */
+function closing(text: string, open: number): number {
+  const opener = text.charAt(open);
+  const closer = opener === '(' ? ')' : '}';
+  let depth = 0;
+  for (let i = open; i < text.length; i++) {
+    const character = text.charAt(i);
+    if (character === opener) depth++;
+    if (character === closer) depth--;
+    if (depth === 0) return i;
+  }
+  const name = text.slice(0, text.indexOf('=')).toLowerCase();
+  throw refusedRequest(name, text.slice(open, open + 60), `has a ${opener} that is never closed`);
+}
+
+/**
+ * Percent-decodes once; `+` is a space. Bytes are UTF-8, or Latin-1 where they cannot be. Throws `INVALID_REQUEST` for
+ * a `%` without two hexadecimal digits and for control characters.
+ */
+export function decode(command: string, raw: string): string {
+  const spaced = raw.replaceAll('+', ' ');
+  if (/%(?![0-9a-f]{2})/i.test(spaced))
+    throw refusedRequest(command, raw, 'has a % that no two hexadecimal digits follow');
+  const decoded = spaced.replaceAll(/(?:%[0-9a-f]{2})+/gi, (run) => {
+    const bytes = Buffer.from(run.replaceAll('%', ''), 'hex');
+    try {
+      return UTF_8.decode(bytes);
+    } catch {
+      return bytes.toString('latin1');
+    }
+  });
+  checkCharacters(command, decoded);
+  return decoded;
+}
+
+/** Names are decoded as values are, but what cannot be decoded is just the name of nothing we know. */
+function decodeName(raw: string): string {
+  if (!raw.includes('%')) return raw;
+  try {
+    return decode('', raw);
+  } catch {
+    return raw;
+  }
+}
+
+/** Puts variables in place of `$name$`, once, from left to right; a name that is not defined stays as it is. */
+export function substitute(text: string, variables: ReadonlyMap<string, string>): string {
+  let result = '';
+  let from = 0;
+  while (from < text.length) {
+    const open = text.indexOf('$', from);
+    const close = open < 0 ? -1 : text.indexOf('$', open + 1);
+    if (close < 0) break;
+    const value = variables.get(text.slice(open + 1, close).toLowerCase());
+    result += text.slice(from, open) + (value ?? text.slice(open, close));
+    from = value === undefined ? close : close + 1;
+  }
+  return result + text.slice(from);
+}
+
+function checkCharacters(command: string, text: string): void {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 32 || code === 127) throw refusedRequest(command, text, 'has a control character');
+  }
+}
+
+function checkLength(text: string, limit: number, what: string): void {
+  if (text.length > limit) throw tooLong(text.length, limit, what);
+}
+
+function tooLong(length: number, limit: number, what: string): PyramidionError {
+  return new PyramidionError('LIMIT_EXCEEDED', `${what} would have ${length} characters, the limit is ${limit}`, {
+    option: 'maxQueryLength',
+    value: length,
+    limit,
+  });
+}

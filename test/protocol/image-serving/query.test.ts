@@ -1,0 +1,127 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { decode, type QueryContext, readQuery, split, substitute } from '../../../src/protocol/image-serving/query.js';
+
+const context: QueryContext = { macros: new Map(), variables: new Map(), isKnown: () => true, maxLength: 16384 };
+const read = (query: string, changes: Partial<QueryContext> = {}) =>
+  readQuery(query, { ...context, ...changes }).commands.map(({ name, value }) => `${name}=${value}`);
+const refused = (option: string) => expect.objectContaining({ code: 'INVALID_REQUEST', option });
+const tooLong = expect.objectContaining({ code: 'LIMIT_EXCEEDED', option: 'maxQueryLength' });
+
+describe('pieces', () => {
+  test('are split at &, and at the first =', () => {
+    expect(read('a=1&&B=2=3&c&')).toEqual(['a=1', 'b=2=3', 'c=']);
+  });
+
+  test('comments are dropped, undecoded', () => {
+    expect(read('.any%text=1&a=1&.')).toEqual(['a=1']);
+  });
+
+  test('an encoded separator does not separate', () => {
+    expect(read('a=1%26b%3D2')).toEqual(['a=1&b=2']);
+  });
+
+  test('brackets of nested requests keep theirs', () => {
+    expect(split('src=is(a?wid=1&src=(b?x=1&y=2)&z)&wid=5')).toEqual(['src=is(a?wid=1&src=(b?x=1&y=2)&z)', 'wid=5']);
+    expect(split('Mask={a&b}&imageSet={c&{d&e}}&f=(&g=)')).toEqual(['Mask={a&b}', 'imageSet={c&{d&e}}', 'f=(', 'g=)']);
+    expect(split('src=a(b&c=d)')).toEqual(['src=a(b', 'c=d)']);
+    expect(() => split('wid=1&src=is(a&b')).toThrow(refused('src'));
+  });
+
+  test('split loses nothing', () => {
+    fc.assert(
+      fc.property(
+        fc.string().filter((text) => !/[({]/.test(text)),
+        (text) => {
+          expect(split(text).join('&')).toBe(text);
+        },
+      ),
+    );
+  });
+});
+
+describe('decoding', () => {
+  test('once; + is a space; UTF-8, else Latin-1', () => {
+    expect(decode('a', '1+1%2B1')).toBe('1 1+1');
+    expect(decode('a', '%2541')).toBe('%41');
+    expect(decode('a', 'gr%C3%BCn')).toBe('grün');
+    expect(decode('a', 'gr%FCn')).toBe('grün');
+    expect(decode('a', 'grün')).toBe('grün');
+    expect(decode('a', '%EF%BB%BFa')).toBe('\uFEFFa');
+  });
+
+  test('what encodeURIComponent wrote is read', () => {
+    const text = fc.string({ unit: 'grapheme' }).filter((value) => ![...value].some((c) => c < ' ' || c === '\x7F'));
+    fc.assert(
+      fc.property(text, (value) => {
+        expect(decode('a', encodeURIComponent(value))).toBe(value);
+      }),
+    );
+  });
+
+  test.each(['%', '%1', '%zz', 'a%0Ab', '%00', '%7f', '\t'])('%j is refused', (raw) => {
+    expect(() => decode('wid', raw)).toThrow(refused('wid'));
+  });
+
+  test('values of unknown commands are not looked at', () => {
+    const known = { isKnown: (name: string) => name === 'wid' };
+    expect(readQuery('utm=%&wid=1&X=%00', { ...context, ...known })).toMatchObject({
+      commands: [{ name: 'wid', value: '1' }],
+      ignored: ['utm', 'X'],
+    });
+  });
+});
+
+describe('variables', () => {
+  test('are put in place after they are defined, once', () => {
+    expect(read('a=$x$&$X=1%262&a=$x$,$x$&$y=$x$3&a=$Y$&a=$$x$$')).toEqual(['a=$x$', 'a=1&2,1&2', 'a=1&23', 'a=$1&2$']);
+    expect(substitute('$b$', new Map([['b', '$b$']]))).toBe('$b$');
+    expect(substitute('$no$b$', new Map([['b', '1']]))).toBe('$no1');
+  });
+
+  test('may be given, and defined again', () => {
+    const variables = new Map([['object', 'a/b']]);
+    expect(read('src=$object$&$object=c&src=$OBJECT$', { variables })).toEqual(['src=a/b', 'src=c']);
+  });
+
+  test('mean nothing in layer and effect', () => {
+    expect(read('$n=1&layer=$n$')).toEqual(['layer=$n$']);
+  });
+
+  test('cannot grow without end', () => {
+    const doubling = `$a=${'x'.repeat(100)}&${'$a=$a$$a$&'.repeat(40)}`;
+    expect(() => read(doubling)).toThrow(tooLong);
+    expect(() => read(`$a=${'x'.repeat(9000)}&b=$a$$a$`)).toThrow(tooLong);
+  });
+});
+
+describe('macros', () => {
+  const macros = new Map([
+    ['small', 'wid=100&fmt=png'],
+    ['Framed', '$small$&extend=1,1,1,1&$c=red'],
+    ['loop', '$loop$'],
+  ]);
+
+  test('stand for their text, where they stand', () => {
+    expect(read('$SMALL$&wid=5', { macros })).toEqual(['wid=100', 'fmt=png', 'wid=5']);
+    expect(read('wid=5&%24small%24=', { macros })).toEqual(['wid=5', 'wid=100', 'fmt=png']);
+    expect(read('$framed$&bgc=$c$', { macros })).toEqual(['wid=100', 'fmt=png', 'extend=1,1,1,1', 'bgc=red']);
+  });
+
+  test('that are not known, or not yet, are refused', () => {
+    expect(() => read('$none$', { macros })).toThrow(refused('$none$'));
+    expect(() => read('$loop$', { macros })).toThrow(refused('$loop$'));
+  });
+
+  test('cannot grow without end', () => {
+    const bombs = new Map(
+      Array.from({ length: 30 }, (_, i) => [`m${i}`, i === 0 ? 'wid=1' : `$m${i - 1}$&`.repeat(9)]),
+    );
+    expect(() => read('$m29$', { macros: bombs })).toThrow(tooLong);
+  });
+});
+
+test('a query of more than 16 KiB is refused', () => {
+  expect(read(`a=${'1'.repeat(16382)}`)).toHaveLength(1);
+  expect(() => read(`a=${'1'.repeat(16383)}`)).toThrow(tooLong);
+});
