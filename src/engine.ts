@@ -254,6 +254,9 @@ export class Engine extends EventEmitter<EngineEvents> {
     return new Picture(image, {
       renderer: this.#shared.pool,
       limits: this.#options.limits,
+      checkOpen: () => {
+        if (this.#closing !== null) throw closedError();
+      },
       run: (signal, deadlineMs, task) => this.#run(null, signal, task, deadlineMs),
     });
   }

@@ -1,6 +1,7 @@
 #include "render.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -50,6 +51,11 @@ class Band {
   std::vector<uint8_t> rows_;
 };
 
+// Whether the outputs of an axis are the pixels they read, one by one.
+bool is_copy(const Axis& axis, const Span& taps) {
+  return axis.step == 1 && axis.origin == std::floor(axis.origin) && taps.end - taps.begin == axis.count;
+}
+
 Raster resampled(const RenderJob& job) {
   Raster out(job.pixels, job.x.count, job.y.count);
   if (out.empty()) return out;
@@ -58,10 +64,21 @@ Raster resampled(const RenderJob& job) {
   if (columns.begin < 0 || columns.end > bands.width() || rows.begin < 0 || rows.end > bands.height())
     throw Failure("resample", "CORRUPT_IMAGE", "the picture is smaller than its directory tells");
 
+  const size_t row_bytes = static_cast<size_t>(columns.end - columns.begin) * job.pixels.pixel_bytes();
+  if (is_copy(job.x, columns) && is_copy(job.y, rows)) {
+    // Pixels as they are: decoded where they are wanted.
+    for (int y = rows.begin; y < rows.end;) {
+      check_stop(job.control);
+      const int end = std::min(bands.band_end(y), rows.end);
+      bands.read(y, end - y, out.row(y - rows.begin));
+      y = end;
+    }
+    return out;
+  }
+
   const PixelType& type = job.pixels;
   Resampler resampler(job.x, job.y, job.kernel,
                       {type.samples(), type.bits, type.alpha != Alpha::none, job.linear_light});
-  const size_t row_bytes = static_cast<size_t>(columns.end - columns.begin) * job.pixels.pixel_bytes();
   Band band(row_bytes, rows.begin);
   for (int y = rows.begin; y < rows.end;) {
     check_stop(job.control);

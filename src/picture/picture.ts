@@ -102,6 +102,8 @@ type PartialField<T> = T extends readonly unknown[] ? T : T extends object ? { r
 export interface PictureContext {
   readonly renderer: Renderer;
   readonly limits: RenderLimits;
+  /** Throws `ENGINE_CLOSED` when the engine is closed or closing. */
+  checkOpen(): void;
   /** Runs a task under the caller's signal, the engine's, and a deadline. */
   run<Value>(
     signal: AbortSignal | undefined,
@@ -172,7 +174,9 @@ export class Picture {
     const height = Math.min(shape.tileHeight, shape.height - top);
     const isWhole = width === shape.tileWidth && height === shape.tileHeight;
     if (isWhole || edge === 'padded') {
-      const stored = await this.#run(options, ({ signal }) => this.#image.storedTile(level, column, row, icc, signal));
+      // No more than a read: it takes no renderer, and needs neither limits nor a deadline of its own.
+      this.#context.checkOpen();
+      const stored = await this.#image.storedTile(level, column, row, icc, options.signal);
       if (stored?.browserSafe) {
         const { bytes, mediaType } = stored;
         return { bytes, mediaType, width: stored.width, height: stored.height, quality: null, tile: address };

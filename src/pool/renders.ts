@@ -53,6 +53,8 @@ export class RenderPool {
   #piscina: Piscina<WorkerRequest, WorkerAnswer> | null = null;
   readonly #waiting = new Set<Request>();
   readonly #running = new Set<Request>();
+  /** Control blocks that no thread knows any more: to make one takes longer than to clear one. */
+  readonly #controls: BigInt64Array[] = [];
   #onIdle: () => void = () => {};
   #closing: Promise<void> | null = null;
 
@@ -64,7 +66,7 @@ export class RenderPool {
 
   render(job: ViewJob, { signal, onReturn }: RenderOptions = {}): Promise<RenderResult> {
     return new Promise((resolve, reject) => {
-      const control = new BigInt64Array(new SharedArrayBuffer(CONTROL.length * BigInt64Array.BYTES_PER_ELEMENT));
+      const control = this.#controls.pop()?.fill(0n) ?? newControl();
       const request: Request = {
         job: { ...job, control },
         signal,
@@ -142,6 +144,7 @@ export class RenderPool {
 
   #end(request: Request, error: PyramidionError | null, result?: RenderResult): void {
     if (!this.#running.delete(request)) return;
+    this.#controls.push(request.job.control);
     finish(request, request.error ?? error, result);
     if (this.#running.size === 0) this.#onIdle();
     this.#next();
@@ -157,6 +160,10 @@ export class RenderPool {
     Atomics.store(request.job.control, CONTROL.stop, BigInt(STOP.aborted));
     request.grace = setTimeout(() => request.reject(error), GRACE_MS).unref();
   }
+}
+
+function newControl(): BigInt64Array {
+  return new BigInt64Array(new SharedArrayBuffer(CONTROL.length * BigInt64Array.BYTES_PER_ELEMENT));
 }
 
 /** Settles a request that native code is done with. */

@@ -306,16 +306,22 @@ export async function readLevelPixels(
     planes,
     jpeg: template.jpeg,
   } as const;
-  const placed = new Uint32Array(2 * places);
-  if (order.length === 0) return { ...picture, tiff: new Uint8Array(new SharedArrayBuffer(0)), tiles: placed };
+  if (order.length === 0) {
+    return { ...picture, tiff: new Uint8Array(new SharedArrayBuffer(0)), tiles: new Uint32Array(2 * places) };
+  }
 
   // A lone offset or length stands in its entry, others in tables behind the head.
   const inPlane = count / planes;
   const data = head.length + (inPlane > 1 ? 8 * count : 0);
   if (data + total > LARGEST_TIFF) throw tooLarge(level, data + total, LARGEST_TIFF);
-  const tiff = descriptor === undefined ? new Uint8Array(new SharedArrayBuffer(data + total)) : new Uint8Array(data);
+  const isLent = descriptor !== undefined;
+  // What goes to another thread by value is in one buffer: each one more takes as long as a small read.
+  const ranges = isLent ? runs.length : 0;
+  const memory = isLent ? new ArrayBuffer(24 * ranges + 8 * places + data) : new SharedArrayBuffer(data + total);
+  const placed = isLent ? new Uint32Array(memory, 24 * ranges, 2 * places) : new Uint32Array(2 * places);
+  const tiff = isLent ? new Uint8Array(memory, 24 * ranges + 8 * places, data) : new Uint8Array(memory);
   tiff.set(head);
-  const view = new DataView(tiff.buffer);
+  const view = viewOf(tiff);
 
   for (let i = 0; i < count; i++) {
     const place = i % places;
@@ -350,17 +356,19 @@ export async function readLevelPixels(
     }
   });
 
-  if (descriptor === undefined) {
+  if (!isLent) {
     await readRuns(source, runs, tiff.subarray(data), signal);
     return { ...picture, tiff, tiles: placed };
   }
-  const ranges = new Float64Array(3 * runs.length);
+  const reads = new Float64Array(memory, 0, 3 * ranges);
   let position = data;
   runs.forEach(({ offset, length }, i) => {
-    ranges.set([position, length, offset], 3 * i);
+    reads[3 * i] = position;
+    reads[3 * i + 1] = length;
+    reads[3 * i + 2] = offset;
     position += length;
   });
-  return { ...picture, tiff, tiles: placed, reads: { fd: descriptor, bytes: data + total, runs: ranges } };
+  return { ...picture, tiff, tiles: placed, reads: { fd: descriptor, bytes: data + total, runs: reads } };
 }
 
 /**
