@@ -15,19 +15,6 @@ namespace {
 
 constexpr int max_ifd_depth = 3;  // EXIF → Interoperability is the deepest chain there is
 
-ColourJob to_colour(const Fields& fields) {
-  ColourJob colour;
-  colour.active = true;
-  colour.input_profile = fields.bytes("inputProfile", 1);
-  colour.output_profile = fields.bytes("outputProfile", 1);
-  colour.intent = fields.choice<Intent>("intent", {{"perceptual", Intent::perceptual},
-                                                   {"relative", Intent::relative},
-                                                   {"saturation", Intent::saturation},
-                                                   {"absolute", Intent::absolute}});
-  colour.black_point_compensation = fields.boolean("blackPointCompensation");
-  return colour;
-}
-
 TileCoding to_coding(const Fields& fields) {
   TileCoding coding;
   coding.kind = fields.choice<Coding>("kind", {{"none", Coding::none},

@@ -132,6 +132,15 @@ FrameStep to_frame(const Fields& fields, int colours) {
   return frame;
 }
 
+DitherStep to_dither(const Fields& fields) {
+  DitherStep dither;
+  dither.active = true;
+  dither.x = fields.small_integer("x", -longest_side, longest_side);
+  dither.y = fields.small_integer("y", -longest_side, longest_side);
+  dither.keep = to_rect(fields.object("keep"));
+  return dither;
+}
+
 }  // namespace
 
 RenderJob to_render_job(const Napi::Value& value) {
@@ -139,6 +148,8 @@ RenderJob to_render_job(const Napi::Value& value) {
   RenderJob job;
   if (!fields.is_null("source")) job.source = to_source(fields.object("source"));
   job.pixels = to_pixels(fields.object("pixels"));
+  job.working_bits = fields.small_integer("workingBits", 8, 16);
+  if (job.working_bits != 8 && job.working_bits != 16) refuse("workingBits", "8 or 16", fields.get("workingBits"));
   job.x = to_axis(fields.object("x"));
   job.y = to_axis(fields.object("y"));
   job.kernel = fields.choice<Kernel>(
@@ -152,6 +163,8 @@ RenderJob to_render_job(const Napi::Value& value) {
     job.sharpen.push_back(to_sharpen(Fields(sharpen.Get(at), "sharpen[" + std::to_string(at) + "]")));
   job.crop = to_rect(fields.object("crop"));
   job.output = to_pixels(fields.object("output"));
+  if (!fields.is_null("colour")) job.colour = to_colour(fields.object("colour"));
+  if (!fields.is_null("dither")) job.dither = to_dither(fields.object("dither"));
   job.frame = to_frame(fields.object("frame"), job.output.colours());
   job.encode = to_encode(fields.object("encode"));
   job.control = fields.control("control");

@@ -73,4 +73,17 @@ UnsharpMask to_unsharp(const Fields& fields) {
   return unsharp;
 }
 
+ColourJob to_colour(const Fields& fields) {
+  ColourJob colour;
+  colour.active = true;
+  colour.input_profile = fields.bytes("inputProfile", 1);
+  colour.output_profile = fields.bytes("outputProfile", 1);
+  colour.intent = fields.choice<Intent>("intent", {{"perceptual", Intent::perceptual},
+                                                   {"relative", Intent::relative},
+                                                   {"saturation", Intent::saturation},
+                                                   {"absolute", Intent::absolute}});
+  colour.black_point_compensation = fields.boolean("blackPointCompensation");
+  return colour;
+}
+
 }  // namespace pyramidion

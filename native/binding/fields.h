@@ -159,6 +159,7 @@ SourceFormat to_format(const Fields& fields);
 int to_page(const Fields& fields);
 PixelType to_pixels(const Fields& fields);
 UnsharpMask to_unsharp(const Fields& fields);
+ColourJob to_colour(const Fields& fields);
 EncodeJob to_encode(const Fields& fields);
 
 }  // namespace pyramidion

@@ -167,7 +167,7 @@ Builder::Builder(const BuildJob& job)
     : job_(job),
       control_(job.control),
       source_(job.input, control_),
-      reader_(source_, job, job.output + ".icc"),
+      reader_(source_, job),
       codec_(job.coding, job.pixels, job.tile_size),
       file_(job.output),
       tasks_(job.threads) {
@@ -354,7 +354,7 @@ void Builder::take_row(Level& level, const GroupRef& group) {
 // The seed of a lower corner is known only at the end of the source: that costs one more decode, and only then.
 void Builder::find_seed(AutocropScan& scan) {
   const Source again(job_.input, control_);
-  RowReader reader(again, job_, job_.output + ".icc");
+  RowReader reader(again, job_);
   const size_t row = row_bytes(*levels_[0]);
   const std::unique_ptr<uint8_t[]> rows(new uint8_t[row * rows_per_read]);
   for (int y = 0; y < reader.height(); y += rows_per_read) {

@@ -248,9 +248,18 @@ struct FrameStep {
   FillColour canvas_colour, background;
 };
 
+// Dithering of a reply that is to have 8 bits: (x, y) is where the frame's first pixel lies in the view, `keep` the
+// part of the frame that is the reply.
+struct DitherStep {
+  bool active = false;
+  int x = 0, y = 0;
+  Rect keep;
+};
+
 struct RenderJob {
   PixelSource source;
   PixelType pixels;
+  int working_bits = 8;
   Axis x, y;
   Kernel kernel = Kernel::sharp2;
   bool linear_light = false;
@@ -258,7 +267,9 @@ struct RenderJob {
   int turn = 1;
   std::vector<SharpenStep> sharpen;
   Rect crop;
+  ColourJob colour;
   FrameStep frame;
+  DitherStep dither;
   PixelType output;
   EncodeJob encode;
   Control control;

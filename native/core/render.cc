@@ -13,6 +13,8 @@
 #include "raster.h"
 #include "resample.h"
 #include "source.h"
+#include "steps/colour_step.h"
+#include "steps/dither.h"
 #include "steps/frame.h"
 #include "steps/rotate.h"
 #include "steps/sharpen.h"
@@ -57,7 +59,9 @@ bool is_copy(const Axis& axis, const Span& taps) {
 }
 
 Raster resampled(const RenderJob& job) {
-  Raster out(job.pixels, job.x.count, job.y.count);
+  PixelType working = job.pixels;
+  working.bits = std::max(working.bits, job.working_bits);
+  Raster out(working, job.x.count, job.y.count);
   if (out.empty()) return out;
   const Span columns = taps(job.x, job.kernel), rows = taps(job.y, job.kernel);
   PixelBands bands(job.source, job.pixels, columns.begin, columns.end - columns.begin, job.control);
@@ -65,7 +69,7 @@ Raster resampled(const RenderJob& job) {
     throw Failure("resample", "CORRUPT_IMAGE", "the picture is smaller than its directory tells");
 
   const size_t row_bytes = static_cast<size_t>(columns.end - columns.begin) * job.pixels.pixel_bytes();
-  if (is_copy(job.x, columns) && is_copy(job.y, rows)) {
+  if (working == job.pixels && is_copy(job.x, columns) && is_copy(job.y, rows)) {
     // Pixels as they are: decoded where they are wanted.
     for (int y = rows.begin; y < rows.end;) {
       check_stop(job.control);
@@ -78,7 +82,7 @@ Raster resampled(const RenderJob& job) {
 
   const PixelType& type = job.pixels;
   Resampler resampler(job.x, job.y, job.kernel,
-                      {type.samples(), type.bits, type.alpha != Alpha::none, job.linear_light});
+                      {type.samples(), type.bits, working.bits, type.alpha != Alpha::none, job.linear_light});
   Band band(row_bytes, rows.begin);
   for (int y = rows.begin; y < rows.end;) {
     check_stop(job.control);
@@ -99,6 +103,12 @@ Raster cropped(Raster picture, const Rect& area) {
   return out;
 }
 
+void check_inside(const char* name, const Rect& part, int width, int height) {
+  if (part.left < 0 || part.top < 0 || part.width < 0 || part.height < 0 || part.left + part.width > width ||
+      part.top + part.height > height)
+    throw Failure("crop", "INVALID_OPTION", std::string(name) + " must lie inside the picture");
+}
+
 // The picture of the job, in its own pixel type; empty when nothing of it is seen.
 Raster picture_of(const RenderJob& job) {
   if (job.source.kind == PixelSource::Kind::none) return Raster(job.pixels, 0, 0);
@@ -113,18 +123,29 @@ Raster picture_of(const RenderJob& job) {
     check_stop(job.control);
     picture = step.simple ? sharpened(picture) : sharpened(picture, step.mask, job.control);
   }
-  const Rect& crop = job.crop;
-  if (crop.left < 0 || crop.top < 0 || crop.width < 0 || crop.height < 0 || crop.left + crop.width > picture.width ||
-      crop.top + crop.height > picture.height)
-    throw Failure("crop", "INVALID_OPTION", "crop must lie inside the picture");
-  return cropped(std::move(picture), crop);
+  check_inside("crop", job.crop, picture.width, picture.height);
+  picture = cropped(std::move(picture), job.crop);
+  if (!job.colour.active) return picture;
+  check_stop(job.control);
+  return converted(picture, job.colour, {job.output.space, picture.type.bits, picture.type.alpha});
+}
+
+// The view in the samples of the reply.
+Raster view_of(const RenderJob& job) {
+  if (!job.dither.active) return framed(picture_of(job), job.frame, job.output);
+  PixelType wide = job.output;
+  wide.bits = 16;
+  const Raster view = framed(picture_of(job), job.frame, wide);
+  check_stop(job.control);
+  return cropped(dithered(view, job.dither.x, job.dither.y), job.dither.keep);
 }
 
 }  // namespace
 
 RenderResult render(const RenderJob& job) {
   start_vips("pyramidion");
-  Raster view = framed(picture_of(job), job.frame, job.output);
+  if (job.dither.active) check_inside("dither.keep", job.dither.keep, job.frame.width, job.frame.height);
+  Raster view = view_of(job);
   check_stop(job.control);
   RenderResult result;
   result.width = view.width;

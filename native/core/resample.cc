@@ -277,6 +277,9 @@ Span taps(const Axis& axis, Kernel kernel) {
   return {of(axis.first).begin, of(axis.first + axis.count - 1).end};
 }
 
+// A sample of 8 bits at 16.
+static uint16_t widened(uint8_t sample) { return static_cast<uint16_t>(sample * 257); }
+
 Resampler::Resampler(const Axis& x, const Axis& y, Kernel kernel, const Samples& samples)
     : samples_(samples),
       x_(weigh(x, kernel)),
@@ -284,7 +287,10 @@ Resampler::Resampler(const Axis& x, const Axis& y, Kernel kernel, const Samples&
       columns_(taps(x, kernel)),
       rows_(taps(y, kernel)),
       identity_(is_identity(x) && is_identity(y)),
-      pixel_bytes_(static_cast<size_t>(samples.count) * static_cast<size_t>(samples.bits / 8)) {
+      pixel_bytes_(static_cast<size_t>(samples.count) * static_cast<size_t>(samples.bits / 8)),
+      out_pixel_bytes_(pixel_bytes_) {
+  if (samples_.out_bits == 0) samples_.out_bits = samples_.bits;
+  out_pixel_bytes_ = static_cast<size_t>(samples.count) * static_cast<size_t>(samples_.out_bits / 8);
   for (int& start : x_.start) start -= columns_.begin;
   if (identity_) return;
   const size_t row = static_cast<size_t>(columns_.end - columns_.begin) * static_cast<size_t>(samples.count);
@@ -330,7 +336,12 @@ void Resampler::copy(const Band& band, int row, uint8_t* out) const {
     // Outputs outside of the source repeat its edge; those inside follow each other.
     size_t run = 1;
     while (i + run < outputs && x_.start[i + run] == x_.start[i] + static_cast<int>(run)) ++run;
-    std::memcpy(out + i * pixel_bytes_, in + static_cast<size_t>(x_.start[i]) * pixel_bytes_, run * pixel_bytes_);
+    const uint8_t* const from = in + static_cast<size_t>(x_.start[i]) * pixel_bytes_;
+    uint8_t* const to = out + i * out_pixel_bytes_;
+    if (pixel_bytes_ == out_pixel_bytes_)
+      std::memcpy(to, from, run * pixel_bytes_);
+    else
+      std::transform(from, from + run * pixel_bytes_, reinterpret_cast<uint16_t*>(to), widened);
     i += run;
   }
 }
@@ -384,7 +395,7 @@ void Resampler::sum_pixels(uint8_t* out, size_t out_stride) const {
     std::fill(lanes + pixels * samples * resample_lanes, lanes + turned * resample_lanes, 0.0F);
     table.to_rows(lanes, turned, row, part);
     for (size_t r = 0; r < static_cast<size_t>(summed_); ++r)
-      store(row + r * part, pixels, out + r * out_stride + i * pixel_bytes_);
+      store(row + r * part, pixels, out + r * out_stride + i * out_pixel_bytes_);
   }
 }
 
@@ -407,19 +418,24 @@ void Resampler::load(const uint8_t* in, size_t pixels, float* out) const {
 }
 
 // Filtered pixels as samples.
-void Resampler::store(const float* in, size_t pixels, uint8_t* out) const {
+void Resampler::store(float* in, size_t pixels, uint8_t* out) const {
   const auto samples = static_cast<size_t>(samples_.count);
   const size_t all = pixels * samples;
   const ResampleKernels& table = kernels();
   auto* wide = reinterpret_cast<uint16_t*>(out);
+  const float step = samples_.bits < samples_.out_bits ? widened(1) : 1.0F;
   if (!samples_.linear) {
-    samples_.bits == 8 ? table.narrow_8(in, all, out) : table.narrow_16(in, all, wide);
+    if (step != 1)
+      for (size_t i = 0; i < all; ++i) in[i] *= step;
+    samples_.out_bits == 8 ? table.narrow_8(in, all, out) : table.narrow_16(in, all, wide);
     return;
   }
-  samples_.bits == 8 ? encode_8()(in, all, out) : encode_16()(in, all, wide);
+  samples_.out_bits == 8 ? encode_8()(in, all, out) : encode_16()(in, all, wide);
   if (!samples_.alpha) return;
-  for (size_t i = samples - 1; i < all; i += samples)
-    samples_.bits == 8 ? table.narrow_8(in + i, 1, out + i) : table.narrow_16(in + i, 1, wide + i);
+  for (size_t i = samples - 1; i < all; i += samples) {
+    in[i] *= step;
+    samples_.out_bits == 8 ? table.narrow_8(in + i, 1, out + i) : table.narrow_16(in + i, 1, wide + i);
+  }
 }
 
 }  // namespace pyramidion

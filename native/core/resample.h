@@ -34,6 +34,7 @@ Span taps(const Axis& axis, Kernel kernel);
 struct Samples {
   int count = 3;        // 1 … 5, interleaved
   int bits = 8;         // 8, or 16 in native byte order
+  int out_bits = 0;     // of the result: 0, as `bits`; or 16 from 8, whose steps are then 257 apart
   bool alpha = false;   // the last sample is a straight alpha: colours are weighted by it
   bool linear = false;  // colours are sRGB encoded and filtered in linear light
 };
@@ -66,14 +67,14 @@ class Resampler {
   void sum_columns(const Band& band, int rows);
   void sum_pixels(uint8_t* out, size_t out_stride) const;
   void load(const uint8_t* in, size_t pixels, float* out) const;
-  void store(const float* in, size_t pixels, uint8_t* out) const;
+  void store(float* in, size_t pixels, uint8_t* out) const;
 
   Samples samples_;
   Weights x_, y_;
   Span columns_, rows_;
   bool identity_;
   int finished_ = 0, summed_ = 0;  // output rows written; those after them that lanes_ holds
-  size_t pixel_bytes_;
+  size_t pixel_bytes_, out_pixel_bytes_;
   std::vector<float> loaded_;  // a part of some source rows
   std::vector<float> sums_;    // the same part of the output rows, filtered vertically
   std::vector<float> lanes_;   // output rows, filtered vertically, eight interleaved

@@ -7,8 +7,7 @@
 
 #include "colour.h"
 #include "failure.h"
-#include "file.h"
-#include "options.h"
+#include "steps/colour_step.h"
 
 namespace pyramidion {
 
@@ -42,15 +41,6 @@ void convert_row(const RowShape& shape, const In* in, Out* out, int width) {
   }
 }
 
-// A file that lives until the end of a scope.
-class ScratchFile {
- public:
-  ScratchFile(const std::string& path, const Bytes& bytes) : file_(path) { file_.write_at(bytes.data, bytes.size, 0); }
-
- private:
-  OutputFile file_;
-};
-
 }  // namespace
 
 RowReader::RowReader(const Source& source, Image image, const PixelType& target)
@@ -61,25 +51,30 @@ RowReader::RowReader(const Source& source, Image image, const PixelType& target)
   settle();
 }
 
-RowReader::RowReader(const Source& source, const BuildJob& job, const std::string& scratch)
+RowReader::RowReader(const Source& source, const BuildJob& job)
     : source_(source), target_(job.pixels), image_(open_image(source, job.format, job.page)), columns_(image_->Xsize) {
   to_known_space(job.pixels.bits);
   keep_bands();
   to_integer();
-  if (job.colour.active) apply_colour(job.colour, scratch);
+  if (job.colour.active) link_ = colour_link(job.colour, space_, target_.space, stored_type().bits);
   settle();
+}
+
+// What image_ is made of.
+PixelType RowReader::stored_type() const {
+  return {space_, image_->BandFmt == VIPS_FORMAT_USHORT ? 16 : 8, alpha_ ? Alpha::straight : Alpha::none};
 }
 
 // The last conversion libvips does, and the region that pixels are read through.
 void RowReader::settle() {
-  if (target_.bits == 8 && image_->BandFmt == VIPS_FORMAT_USHORT) {
+  if (!link_ && target_.bits == 8 && image_->BandFmt == VIPS_FORMAT_USHORT) {
     VipsImage* next = nullptr;
     const int status = vips_cast(image_.get(), &next, VIPS_FORMAT_UCHAR, "shift", TRUE, nullptr);
     replace(next, status, "UNSUPPORTED_IMAGE");
   }
   region_ = vips_region_new(image_.get());
   const RowShape shape{space_, target_.space, alpha_, target_.alpha};
-  plain_ = shape.from == shape.to && (image_->BandFmt == VIPS_FORMAT_USHORT) == (target_.bits == 16) &&
+  plain_ = !link_ && shape.from == shape.to && (image_->BandFmt == VIPS_FORMAT_USHORT) == (target_.bits == 16) &&
            alpha_ == (target_.alpha != Alpha::none) && target_.alpha != Alpha::associated;
 }
 
@@ -158,49 +153,6 @@ void RowReader::to_integer() {
   replace(next, status, "UNSUPPORTED_IMAGE");
 }
 
-void RowReader::apply_colour(const ColourJob& colour, const std::string& scratch) {
-  Image alpha;
-  if (alpha_) {
-    VipsImage* band = nullptr;
-    if (vips_extract_band(image_.get(), &band, colours_of(space_), nullptr) != 0) replace(nullptr, -1, "INTERNAL");
-    alpha.reset(band);
-    VipsImage* rest = nullptr;
-    const int status = vips_extract_band(image_.get(), &rest, 0, "n", colours_of(space_), nullptr);
-    replace(rest, status, "INTERNAL");
-  }
-  VipsImage* copy = nullptr;
-  const int status = vips_copy(image_.get(), &copy, nullptr);
-  replace(copy, status, "INTERNAL");
-  vips_image_set_blob_copy(image_.get(), VIPS_META_ICC_NAME, colour.input_profile.data, colour.input_profile.size);
-
-  static const char* const intents[] = {"perceptual", "relative", "saturation", "absolute"};
-  Operation transform("icc_transform");
-  transform.set_object("in", image_.get())
-      .set("embedded", true)
-      .set("depth", image_->BandFmt == VIPS_FORMAT_USHORT || target_.bits == 16 ? 16 : 8)
-      .set_enum("intent", intents[static_cast<int>(colour.intent)])
-      .set("black-point-compensation", colour.black_point_compensation && colour.intent != Intent::absolute);
-  // An empty profile stands for libvips' own sRGB.
-  std::unique_ptr<ScratchFile> file;
-  if (colour.output_profile.size > 0) file = std::make_unique<ScratchFile>(scratch, colour.output_profile);
-  transform.set_text("output-profile", file ? scratch : std::string("srgb"));
-  if (!transform.build()) source_.fail("colour", "PROFILE_INVALID", "no colour transform can be made of the profiles");
-  image_.reset(transform.image("out"));
-  space_ = image_->Bands == 1 ? ColourSpace::gray : image_->Bands == 3 ? ColourSpace::rgb : ColourSpace::cmyk;
-  if (!alpha) return;
-
-  if (alpha->BandFmt != image_->BandFmt) {
-    VipsImage* cast = nullptr;
-    const int done = vips_cast(alpha.get(), &cast, image_->BandFmt, "shift", TRUE, nullptr);
-    if (done != 0) replace(nullptr, done, "INTERNAL");
-    alpha.reset(cast);
-  }
-  VipsImage* parts[2] = {image_.get(), alpha.get()};
-  VipsImage* joined = nullptr;
-  const int done = vips_bandjoin(parts, &joined, 2, nullptr);
-  replace(joined, done, "INTERNAL");
-}
-
 // Decodes straight into `out`: a region of its own would be cleared and copied once more for every request.
 void RowReader::decode(int y, int count, uint8_t* out, size_t size) {
   const Image rows(vips_image_new_from_memory(out, size, columns_, count, image_->Bands, image_->BandFmt));
@@ -209,6 +161,16 @@ void RowReader::decode(int y, int count, uint8_t* out, size_t size) {
   if (!into || vips_region_image(into.get(), &whole) != 0 ||
       vips_region_prepare_to(region_, into.get(), &area, 0, 0) != 0)
     source_.fail("decode", "CORRUPT_IMAGE", "the image is damaged or cut short at or after row " + std::to_string(y));
+}
+
+// Rows of stored_ between the profiles of the job; alpha is multiplied in after that.
+void RowReader::convert_colours(int count, size_t stored_row, size_t row, uint8_t* out) {
+  const PixelType from = stored_type();
+  const auto width = static_cast<size_t>(columns_);
+  for (int i = 0; i < count; ++i, out += row) {
+    convert(*link_, stored_.data() + static_cast<size_t>(i) * stored_row, from, out, target_, width);
+    if (target_.alpha == Alpha::associated) multiply_by_alpha(target_, out, width);
+  }
 }
 
 void RowReader::read(int y, int count, uint8_t* out) {
@@ -220,6 +182,7 @@ void RowReader::read(int y, int count, uint8_t* out) {
   decode(y, count, stored_.data(), stored_size);
   const RowShape shape{space_, target_.space, alpha_, target_.alpha};
   const size_t row = static_cast<size_t>(columns_) * target_.pixel_bytes();
+  if (link_) return convert_colours(count, stored_row, row, out);
   for (int i = 0; i < count; ++i, out += row) {
     const uint8_t* in = stored_.data() + static_cast<size_t>(i) * stored_row;
     if (image_->BandFmt == VIPS_FORMAT_USHORT)

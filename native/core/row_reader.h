@@ -2,9 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <memory>
 #include <vector>
 
+#include "icc.h"
 #include "job.h"
 #include "open.h"
 
@@ -12,10 +13,8 @@ namespace pyramidion {
 
 class RowReader {
  public:
-  // Borrows `source` and the job's profiles. `scratch` names a file that may be made and removed again: libvips takes
-  // an output profile by path only. Throws as open_image does; PROFILE_INVALID for a colour transform that cannot be
-  // made.
-  RowReader(const Source& source, const BuildJob& job, const std::string& scratch);
+  // Borrows `source`. Throws as open_image does; PROFILE_INVALID and PROFILE_MISMATCH as colour_link does.
+  RowReader(const Source& source, const BuildJob& job);
   // An open image, converted without profiles. Throws UNSUPPORTED_IMAGE for samples that cannot be.
   RowReader(const Source& source, Image image, const PixelType& target);
   ~RowReader();
@@ -38,12 +37,14 @@ class RowReader {
   void keep_bands();
   void to_integer();
   void settle();
-  void apply_colour(const ColourJob& colour, const std::string& scratch);
+  PixelType stored_type() const;
+  void convert_colours(int count, size_t stored_row, size_t row, uint8_t* out);
   void replace(VipsImage* next, int status, const char* code);
   void decode(int y, int count, uint8_t* out, size_t size);
 
   const Source& source_;
   PixelType target_;
+  std::shared_ptr<const ColourLink> link_;  // when the job has profiles
   Image image_;
   VipsRegion* region_ = nullptr;
   int left_ = 0, columns_ = 0;

@@ -98,7 +98,9 @@ struct Picture {
 // A view, or a piece of one, made of bands of `rows` source rows (all at once when 0): each holds just the columns and
 // rows that are allowed to be read, in memory of just that size.
 Picture resample(const Picture& source, const Axis& x, const Axis& y, Kernel kernel, int rows = 0) {
-  Picture out(x.count, y.count, source.samples);
+  Samples made = source.samples;
+  if (made.out_bits > 0) made.bits = made.out_bits;
+  Picture out(x.count, y.count, made);
   Resampler resampler(x, y, kernel, source.samples);
   const Span columns = taps(x, kernel), lines = taps(y, kernel);
   const size_t stride = static_cast<size_t>(columns.end - columns.begin) * source.pixel();
@@ -396,7 +398,7 @@ TEST("resample: one pixel becomes a view of its colour") {
   std::mt19937 random(8);
   for (const Kernel kernel : all_kernels)
     for (int count = 1; count <= 5; ++count) {
-      Picture source(1, 1, Samples{count, 8, false, false});
+      Picture source(1, 1, Samples{count, 8, 0, false, false});
       source.scatter(random);
       const Axis axis{0, 0.01, 0, 100, 0, 1};
       const Picture got = resample(source, axis, axis, kernel);
@@ -417,7 +419,7 @@ TEST("resample: a half goes up") {
 }
 
 TEST("resample: colours do not bleed from where alpha is 0, and are 0 there") {
-  Picture source(40, 8, Samples{4, 8, true, false});
+  Picture source(40, 8, Samples{4, 8, 0, true, false});
   for (int y = 0; y < 8; ++y)
     for (int x = 0; x < 40; ++x)
       for (int c = 0; c < 4; ++c) source.set(x, y, c, x < 20 ? (c == 3 ? 0 : 255) : (c == 3 ? 255 : 10 * (c + 1)));
@@ -435,7 +437,7 @@ TEST("resample: linear light encodes as the formula rounds") {
   const Axis x{0.5, 1, 0, 1, 0, 2};
   for (const int bits : {8, 16}) {
     const int rows = 65536;
-    Picture pairs(2, rows, Samples{1, bits, false, true});
+    Picture pairs(2, rows, Samples{1, bits, 0, false, true});
     std::mt19937 random(9);
     for (int y = 0; y < rows; ++y) {
       pairs.set(0, y, 0, bits == 8 ? y / 256 : y);
@@ -450,5 +452,24 @@ TEST("resample: linear light encodes as the formula rounds") {
       CHECK(std::abs(got.at(0, y, 0) - expected) <= (bits == 8 ? 0.5001 : 0.6));
       if (pairs.at(0, y, 0) == pairs.at(1, y, 0)) CHECK_EQ(got.at(0, y, 0), pairs.at(0, y, 0));
     }
+  }
+}
+
+TEST("resample: 16 bits from 8 are what they round to, and copies are widened") {
+  std::mt19937 random(77);
+  for (int round = 0; round < 60; ++round) {
+    Samples samples = random_samples(random);
+    samples.bits = 8;
+    Picture source(between(random, 2, 40), between(random, 2, 40), samples);
+    source.scatter(random);
+    const Axis x = random_axis(random, source.width), y = random_axis(random, source.height);
+    const Kernel kernel = all_kernels[round % 4];
+    const Picture narrow = resample(source, x, y, kernel);
+    source.samples.out_bits = 16;
+    const Picture wide = resample(source, x, y, kernel);
+    if (samples.alpha) continue;  // colours are a quotient of what was rounded once only
+    for (int row = 0; row < narrow.height; ++row)
+      for (int i = 0; i < narrow.width; ++i)
+        for (int c = 0; c < samples.count; ++c) CHECK(std::abs(wide.at(i, row, c) - 257 * narrow.at(i, row, c)) <= 130);
   }
 }

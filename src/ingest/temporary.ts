@@ -5,9 +5,9 @@ import { lstat, opendir, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 
-/** The end of every temporary name; `.icc` behind it is a profile that native code puts there for libvips. */
+/** The end of every temporary name. */
 const SUFFIX = 'pyramidion-part';
-const NAME = new RegExp(`^\\..*\\.([0-9a-f]{8})-(\\d+)-[0-9a-f]{16}\\.${SUFFIX}(?:\\.icc)?$`);
+const NAME = new RegExp(`^\\..*\\.([0-9a-f]{8})-(\\d+)-[0-9a-f]{16}\\.${SUFFIX}$`);
 
 /** Longest part of the target's name that is repeated: file systems allow 255 bytes in all. */
 const MAX_NAME_BYTES = 120;
@@ -65,7 +65,7 @@ export async function sweepStale(folder: string, now = Date.now()): Promise<stri
   try {
     for await (const entry of await opendir(folder)) {
       const path = join(folder, entry.name);
-      if (!entry.isFile() || live.has(path.replace(/\.icc$/, '')) || !(await isStale(path, now))) continue;
+      if (!entry.isFile() || live.has(path) || !(await isStale(path, now))) continue;
       await rm(path, { force: true }).then(
         () => removed.push(path),
         () => {},

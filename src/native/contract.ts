@@ -111,7 +111,7 @@ export interface NativeRect {
   readonly height: number;
 }
 
-/** Conversion into a view profile. */
+/** Conversion from one ICC profile into another. */
 export interface ColourJob {
   /** Profile of the source pixels; it overrides an embedded one. */
   readonly inputProfile: Uint8Array;
@@ -290,6 +290,18 @@ export interface FrameStep {
   readonly background: FillColour;
 }
 
+/**
+ * Dithering, so that pieces of a view join: the frame is larger than the reply, by squares of a grid that is fixed to the
+ * view.
+ */
+export interface DitherStep {
+  /** Where the frame's top left pixel lies in the view. */
+  readonly x: number;
+  readonly y: number;
+  /** The part of the frame that is the reply. */
+  readonly keep: NativeRect;
+}
+
 /** How a picture becomes bytes. `saver` is `raw` (the samples), `jpeg` (our own encoder) or a libvips saver's name. */
 export interface EncodeStep {
   readonly saver: string;
@@ -322,6 +334,8 @@ export interface RenderJob {
   readonly source: PixelSource | null;
   /** What stored pixels are brought to as they are decoded. `associated` alpha is divided out. */
   readonly pixels: PixelType;
+  /** Bits of the samples from the resampling to the frame, at least those of `pixels`. */
+  readonly workingBits: 8 | 16;
   readonly x: Axis;
   readonly y: Axis;
   readonly kernel: Kernel;
@@ -333,7 +347,11 @@ export interface RenderJob {
   readonly sharpen: readonly SharpenStep[];
   /** The part of the picture that is kept: what was made around it only fed the sharpening. */
   readonly crop: NativeRect;
+  /** From the picture's profile to that of the reply; null: without profiles. */
+  readonly colour: ColourJob | null;
   readonly frame: FrameStep;
+  /** Error diffusion to a reply of 8 bits; null: samples are rounded. */
+  readonly dither: DitherStep | null;
   /** Samples of the result, 8 or 16 bits; conversions without profiles. `alpha` is `none` or `straight`. */
   readonly output: PixelType;
   readonly encode: EncodeStep;

@@ -11,7 +11,7 @@ export function newFolder(): Promise<string> {
 
 /** Whether a file name is that of a build in progress. */
 export function isTemporary(name: string): boolean {
-  return /^\..*\.pyramidion-part(?:\.icc)?$/.test(name);
+  return /^\..*\.pyramidion-part$/.test(name);
 }
 
 /** The names in a folder, in order. */
