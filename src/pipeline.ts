@@ -1,5 +1,5 @@
 /** The stages of serving in their order, and nothing else: request → plan → stored bytes → native job → reply. */
-import { ENCODE_DEFAULTS, type Encoding, type FormatRequest, planEncoding } from './encode/index.js';
+import { checkSides, ENCODE_DEFAULTS, type Encoding, planEncoding } from './encode/index.js';
 import { PyramidionError } from './errors.js';
 import type { RenderResult } from './native/contract.js';
 import type { OpenImage } from './picture/image.js';
@@ -7,7 +7,7 @@ import { viewJob } from './picture/job.js';
 import type { RenderLimits } from './picture/limits.js';
 import type { RenderOptions, ViewJob } from './pool/renders.js';
 import { planRegion, type RegionPlan, type StoredTile, storedTileOf } from './region/plan.js';
-import type { ImageRequest, OutputRequest } from './region/request.js';
+import type { ImageRequest } from './region/request.js';
 
 /** Makes renditions; the pool. */
 export interface Renderer {
@@ -41,14 +41,16 @@ export async function planView(image: OpenImage, request: ImageRequest, limits: 
   const { pixels } = image;
   const { output } = request;
   const facts = {
+    // A view may show what is not covered: who asks for alpha has it, whatever the image.
     hasAlpha: true,
     space: 'rgb',
     dpi: image.dpi?.x ?? null,
-    // Pixels that are converted are converted without profiles: theirs would not describe them.
-    icc: (output.pixelType ?? 'rgb') === pixels.space ? (image.profile?.bytes ?? null) : null,
+    icc: image.profile?.bytes ?? null,
+    iccSpace: pixels.space,
     xmp: output.xmpEmbed ? await image.xmp() : null,
   } as const;
-  const encoding = planEncoding(formatRequest(output), facts, ENCODE_DEFAULTS);
+  const encoding = planEncoding(output, facts, ENCODE_DEFAULTS);
+  checkSides(encoding, region.size);
   const stored = isAsStored(image, request, encoding) ? storedTileOf(region, image.structure) : null;
   return { tile: stored, region, encoding };
 }
@@ -107,24 +109,4 @@ function checkSize(rendition: Rendition, { maxMessageSize }: RenderLimits): Rend
     `the reply has ${rendition.bytes.length} bytes; the limit is ${limit} (maxMessageSize)`,
     { option: 'maxMessageSize', value: rendition.bytes.length, limit },
   );
-}
-
-export function formatRequest(output: OutputRequest): FormatRequest {
-  const { forced, ...quantize } = output.quantize;
-  const hex: string[] = [];
-  for (let i = 0; i < forced.length; i += 3)
-    hex.push(
-      forced
-        .slice(i, i + 3)
-        .map((c) => c.toString(16).padStart(2, '0'))
-        .join(''),
-    );
-  return {
-    ...output,
-    chroma444: output.quality === null ? null : output.fullChroma,
-    jpegSizeKb: output.jpegSize,
-    progressiveScans: output.pscan,
-    quantize: { ...quantize, forced: hex },
-    bits: 8,
-  };
 }

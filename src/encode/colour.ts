@@ -1,29 +1,19 @@
 /** Colours of a request, brought to the samples of a reply. */
 import type { FillColour } from '../native/contract.js';
+import type { RequestColour } from '../region/request.js';
 import type { Space } from './format.js';
-
-/** A colour as a request gives it. */
-export interface RequestColour {
-  readonly space: Space;
-  /** 0…1 each: gray from black to white; red, green, blue; or amounts of the four inks. Not premultiplied. */
-  readonly components: readonly number[];
-  /** 0…1 */
-  readonly alpha: number;
-  /** The value belongs to the source's space (suffix `s`), not to the reply's. */
-  readonly ofSource: boolean;
-}
 
 /**
  * A colour in the samples of the space `output`, 0…1 each, by the conversions without profiles (the same as
- * `native/core/colour.cc`). `ofSource` is not looked at: who has profiles converts before.
+ * `native/core/colour.cc`). `source` is not looked at: who has profiles converts before.
  */
 export function resolveFill(colour: RequestColour, output: Space): FillColour {
-  return { samples: convert(colour.space, colour.components, output), alpha: colour.alpha };
+  return { samples: convert(colour.space, colour.samples, output), alpha: colour.alpha };
 }
 
-function convert(from: Space, components: readonly number[], to: Space): readonly number[] {
-  if (from === to) return [...components];
-  const [first = 0, second = 0, third = 0, fourth = 0] = components;
+function convert(from: Space, samples: readonly number[], to: Space): readonly number[] {
+  if (from === to) return samples;
+  const [first = 0, second = 0, third = 0, fourth = 0] = samples;
   const inked = (ink: number) => (1 - ink) * (1 - fourth);
   const [red, green, blue] =
     from === 'gray'

@@ -1,49 +1,9 @@
-/** What a format is to the planner, and what the planner is asked and answers. */
+/** What a format is to the planner, and what the planner is told and answers. */
 import type { EncodeStep, PaletteStep, PixelType } from '../native/contract.js';
+import type { QuantizeRequest } from '../region/request.js';
 
 /** Pixel spaces of a reply. */
 export type Space = PixelType['space'];
-
-/** Palette of PNG8 and GIF, as `quantize` has it. */
-export interface QuantizeRequest {
-  readonly kind: 'adaptive' | 'web' | 'mac';
-  /** Floyd–Steinberg error diffusion. */
-  readonly diffuse: boolean;
-  /** 2…256 (255 for formats with alpha, whose transparent entry comes on top); null: as many as there can be. */
-  readonly colours: number | null;
-  /** Colours the palette has in any case, `RRGGBB` each. */
-  readonly forced: readonly string[];
-}
-
-/** What a request says of its reply's form. A null is what was not said. */
-export interface FormatRequest {
-  /** Name of the format, in any case: `jpeg`, `png-alpha`, … */
-  readonly format: string;
-  /** `gray`, `rgb`, `cmyk`. */
-  readonly pixelType: string | null;
-  /** `none`, `lossy`, `lossless`, `jpeg`, `lzw`, `zip`. */
-  readonly compression: string | null;
-  /** 1…100 */
-  readonly quality: number | null;
-  /** Chroma at full resolution (4:4:4). */
-  readonly chroma444: boolean | null;
-  /** Most kilobytes (1024 bytes) a JPEG may have; 0: any number. */
-  readonly jpegSizeKb: number;
-  /**
-   * Scans of a progressive JPEG. The base's encoder takes no scan script, so 3, 4 and 5 are accepted and get the same
-   * script as `auto`.
-   */
-  readonly progressiveScans: 'auto' | 3 | 4 | 5;
-  readonly quantize: QuantizeRequest | null;
-  /** Embed the profile of the reply's pixels. Formats that carry none ignore it. */
-  readonly iccEmbed: boolean;
-  /** Copy the source's XMP packet. JPEG and TIFF only; the others ignore it. */
-  readonly xmpEmbed: boolean;
-  /** Pixels per inch that the reply states. */
-  readonly printRes: number | null;
-  /** Bits of a sample. 16, in PNG and TIFF, is the library's: the protocols always ask for 8. */
-  readonly bits: 8 | 16;
-}
 
 /** What is known of the picture that is to be encoded. */
 export interface PictureFacts {
@@ -53,8 +13,9 @@ export interface PictureFacts {
   readonly space: Space;
   /** Pixels per inch of the source; null where it does not say. */
   readonly dpi: number | null;
-  /** Profile of the reply's pixels. */
+  /** Profile of the source, and the space of the pixels it describes: a reply of other pixels goes without it. */
   readonly icc: Uint8Array | null;
+  readonly iccSpace: Space;
   /** XMP packet of the source. */
   readonly xmp: Uint8Array | null;
 }
@@ -63,14 +24,14 @@ export interface PictureFacts {
 export interface EncodeDefaults {
   /** 1…100 */
   readonly jpegQuality: number;
-  /** Chroma at full resolution. */
-  readonly chroma444: boolean;
+  /** Chroma at full resolution (4:4:4), where no quality is asked for. */
+  readonly fullChroma: boolean;
   /** Pixels per inch. */
   readonly printResolution: number;
 }
 
 /** The settings' own defaults. */
-export const ENCODE_DEFAULTS: EncodeDefaults = { jpegQuality: 80, chroma444: false, printResolution: 72 };
+export const ENCODE_DEFAULTS: EncodeDefaults = { jpegQuality: 80, fullChroma: false, printResolution: 72 };
 
 /** How a view becomes a reply. */
 export interface Encoding {
@@ -89,11 +50,11 @@ export interface Encoding {
 /** A request with defaults applied and values checked, as a format's own part sees it. */
 export interface Settings {
   readonly quality: number;
-  readonly chroma444: boolean;
+  readonly fullChroma: boolean;
   readonly maxBytes: number;
   /** The word of the request that the format knows, null for none. */
   readonly compression: Compression | null;
-  readonly quantize: QuantizeRequest | null;
+  readonly quantize: QuantizeRequest;
   readonly output: PixelType;
   readonly keepsAlpha: boolean;
 }

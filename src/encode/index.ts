@@ -1,17 +1,10 @@
 /** Formats of replies: from what a request says to the encode step of a render job. Pure. */
 import { PyramidionError } from '../errors.js';
+import type { Size } from '../geometry.js';
 import type { PixelType } from '../native/contract.js';
+import type { OutputRequest } from '../region/request.js';
 import { avif } from './avif.js';
-import type {
-  Compression,
-  EncodeDefaults,
-  Encoding,
-  Format,
-  FormatRequest,
-  PictureFacts,
-  Settings,
-  Space,
-} from './format.js';
+import type { Compression, EncodeDefaults, Encoding, Format, PictureFacts, Settings, Space } from './format.js';
 import { gif } from './gif.js';
 import { jpeg } from './jpeg.js';
 import { pjpeg } from './pjpeg.js';
@@ -21,7 +14,7 @@ import { tif } from './tif.js';
 import { UNAVAILABLE } from './unavailable.js';
 import { webp } from './webp.js';
 
-export { type RequestColour, resolveFill } from './colour.js';
+export { resolveFill } from './colour.js';
 export * from './format.js';
 export { rawEncoding } from './raw.js';
 
@@ -74,9 +67,9 @@ export function formatNames(): readonly string[] {
  * (`fmt`, `qlt`, `jpegSize`, `pscan`, `quantize`, `printRes`). What a format has no use for is checked and ignored.
  * The arrays of the answer are the caller's own.
  */
-export function planEncoding(request: FormatRequest, facts: PictureFacts, defaults: EncodeDefaults): Encoding {
+export function planEncoding(request: OutputRequest, facts: PictureFacts, defaults: EncodeDefaults): Encoding {
   const { format, keepsAlpha } = findFormat(request.format);
-  checkScans(request.progressiveScans);
+  checkScans(request.pscan);
   const space = spaceOf(format, request, facts);
   if (!format.bits.includes(request.bits))
     throw unsupported(`format '${format.names[0]}' has no ${request.bits} bits per sample`, request.bits);
@@ -87,16 +80,14 @@ export function planEncoding(request: FormatRequest, facts: PictureFacts, defaul
   };
   const settings: Settings = {
     quality: wholeNumber('qlt', request.quality ?? defaults.jpegQuality, 1, 100),
-    chroma444: request.chroma444 ?? defaults.chroma444,
-    maxBytes: maxBytesOf(request.jpegSizeKb),
+    fullChroma: request.fullChroma || (request.quality === null && defaults.fullChroma),
+    maxBytes: maxBytesOf(request.jpegSize),
     compression: compressionOf(format, request.compression),
     quantize: request.quantize,
     output,
     keepsAlpha,
   };
   const { carries } = format;
-  // A gray profile says nothing of gray that was spread to RGB.
-  const describes = request.pixelType !== null || space === facts.space;
   return {
     mediaType: format.mediaType,
     extension: format.extension,
@@ -105,18 +96,29 @@ export function planEncoding(request: FormatRequest, facts: PictureFacts, defaul
     maxSide: format.maxSide,
     encode: {
       ...format.coding(settings),
-      icc: request.iccEmbed && carries.icc && describes ? facts.icc : null,
+      icc: request.iccEmbed && carries.icc && space === facts.iccSpace ? facts.icc : null,
       xmp: request.xmpEmbed && carries.xmp ? xmpOf(format, facts.xmp) : null,
       dpi: dpiOf(request.printRes, facts.dpi, defaults.printResolution, carries.dpi),
     },
   };
 }
 
+/** Refuses a reply with a side longer than its format can hold: FORMAT_UNSUPPORTED with option `fmt`. */
+export function checkSides({ mediaType, maxSide }: Encoding, { width, height }: Size): void {
+  const longest = Math.max(width, height);
+  if (longest <= maxSide) return;
+  throw new PyramidionError(
+    'FORMAT_UNSUPPORTED',
+    `fmt: the reply would have ${width} × ${height} pixels; ${mediaType} holds ${maxSide} a side`,
+    { option: 'fmt', value: longest, limit: maxSide },
+  );
+}
+
 /**
  * The pixel type asked for. Where none is, that of the facts; gray is spread to RGB for a format without gray, which
  * loses nothing.
  */
-function spaceOf(format: Format, request: FormatRequest, facts: PictureFacts): Space {
+function spaceOf(format: Format, request: OutputRequest, facts: PictureFacts): Space {
   const [name] = format.names;
   if (request.pixelType !== null) {
     const asked = SPACES.find((space) => space === request.pixelType);
@@ -147,7 +149,7 @@ function compressionOf(format: Format, word: string | null): Compression | null 
   return known;
 }
 
-function checkScans(scans: FormatRequest['progressiveScans']): void {
+function checkScans(scans: OutputRequest['pscan']): void {
   if (scans !== 'auto' && scans !== 3 && scans !== 4 && scans !== 5)
     throw invalid('pscan', `must be one of auto, 3, 4, 5, got '${scans}'`, scans);
 }

@@ -12,10 +12,10 @@ export const jpeg: Format = {
   compressions: ['none', 'jpeg', 'lossy'],
   carries: { icc: true, xmp: true, dpi: true },
   maxSide: 65_500,
-  coding: ({ quality, chroma444, maxBytes }) => ({
+  coding: ({ quality, fullChroma, maxBytes }) => ({
     saver: 'jpeg',
     // Huffman codes of its own take a second pass: spent only where every byte counts.
-    options: { quality, subsample: !chroma444, optimise: maxBytes > 0 },
+    options: { quality, subsample: !fullChroma, optimise: maxBytes > 0 },
     maxBytes,
     palette: null,
   }),

@@ -6,9 +6,9 @@ import { jpeg } from './jpeg.js';
 export const pjpeg: Format = {
   ...jpeg,
   names: ['pjpeg'],
-  coding: ({ quality, chroma444, maxBytes }) => ({
+  coding: ({ quality, fullChroma, maxBytes }) => ({
     saver: 'jpegsave',
-    options: { Q: quality, interlace: true, 'subsample-mode': chroma444 ? 'off' : 'on' },
+    options: { Q: quality, interlace: true, 'subsample-mode': fullChroma ? 'off' : 'on' },
     maxBytes,
     palette: null,
   }),

@@ -19,7 +19,7 @@ export const tif: Format = {
   compressions: ['none', 'lzw', 'zip', 'jpeg'],
   carries: { icc: true, xmp: true, dpi: true },
   maxSide: 1_000_000,
-  coding({ compression, quality, chroma444, output, keepsAlpha }) {
+  coding({ compression, quality, fullChroma, output, keepsAlpha }) {
     const options = { resunit: 'inch' };
     const coding = { saver: 'tiffsave', maxBytes: 0, palette: null };
     switch (compression) {
@@ -35,7 +35,7 @@ export const tif: Format = {
             value: output.bits,
             limit: 8,
           });
-        const rgbjpeg = chroma444 && output.space === 'rgb' && quality < FULL_CHROMA_QUALITY;
+        const rgbjpeg = fullChroma && output.space === 'rgb' && quality < FULL_CHROMA_QUALITY;
         return { ...coding, options: { ...options, compression: 'jpeg', Q: quality, rgbjpeg } };
       }
       case 'lzw':

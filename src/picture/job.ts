@@ -1,9 +1,8 @@
 /** A planned view and its encoding → the one native job that makes it. Pure. */
-import { type Encoding, resolveFill as resolve } from '../encode/index.js';
+import { type Encoding, resolveFill } from '../encode/index.js';
 import type { PixelSource, PixelType } from '../native/contract.js';
 import type { ViewJob } from '../pool/renders.js';
 import { type RegionPlan, relativeTo } from '../region/plan.js';
-import type { RequestColour } from '../region/request.js';
 
 /** Stored pixels, and where in their level they begin. */
 export interface PlacedPixels {
@@ -15,7 +14,7 @@ export interface PlacedPixels {
 export function viewJob(plan: RegionPlan, encoding: Encoding, pixels: PixelType, placed: PlacedPixels): ViewJob {
   const { output, encode, keepsAlpha } = encoding;
   const axes = relativeTo(plan, placed.origin.x, placed.origin.y);
-  const transparent = { samples: resolveFill(plan.frame.background, output.space).samples, alpha: 0 };
+  const { samples } = resolveFill(plan.frame.background, output.space);
   return {
     source: placed.source,
     pixels: { ...pixels, alpha: needsAlpha(plan, pixels, placed.source) ? 'straight' : 'none' },
@@ -32,7 +31,7 @@ export function viewJob(plan: RegionPlan, encoding: Encoding, pixels: PixelType,
     frame: {
       ...plan.frame,
       canvasColour: resolveFill(plan.frame.canvasColour, output.space),
-      background: keepsAlpha ? transparent : { ...resolveFill(plan.frame.background, output.space), alpha: 1 },
+      background: { samples, alpha: keepsAlpha ? 0 : 1 },
     },
     dither: null,
     output,
@@ -49,6 +48,3 @@ function hasMissingTiles(tiles: Uint32Array): boolean {
   for (let i = 1; i < tiles.length; i += 2) if (tiles[i] === 0) return true;
   return false;
 }
-
-const resolveFill = (c: RequestColour, space: PixelType['space']) =>
-  resolve({ space: c.space, components: c.samples, alpha: c.alpha, ofSource: c.source }, space);

@@ -1,18 +1,10 @@
 /** An open image, as the library offers it: its structure, its tiles, its regions and views. */
 
-import { ENCODE_DEFAULTS, type Encoding, planEncoding, rawEncoding } from '../encode/index.js';
+import { checkSides, ENCODE_DEFAULTS, type Encoding, planEncoding, rawEncoding } from '../encode/index.js';
 import { PyramidionError } from '../errors.js';
 import { ceilDiv, orientedSize, type Rect } from '../geometry.js';
 import type { PixelType } from '../native/contract.js';
-import {
-  carryOut,
-  formatRequest,
-  makeView,
-  planView,
-  type Renderer,
-  type Rendition,
-  type ViewPlan,
-} from '../pipeline.js';
+import { carryOut, makeView, planView, type Renderer, type Rendition, type ViewPlan } from '../pipeline.js';
 import { parseModifiers } from '../protocol/image-serving/modifiers.js';
 import type { TileIndex } from '../pyramid/tile-index.js';
 import { planRect } from '../region/rect.js';
@@ -186,7 +178,9 @@ export class Picture {
     return this.#run(options, ({ signal, limits }) => {
       const rect = { level, rect: { left, top, width, height } };
       const region = planRect(this.#image.structure, rect, frame, limits);
-      const plan = { tile: null, region, encoding: tileEncoding(this.#image, icc) };
+      const encoding = tileEncoding(this.#image, icc);
+      checkSides(encoding, frame);
+      const plan = { tile: null, region, encoding };
       return carryOut(this.#image, plan, { renderer: this.#context.renderer, limits, signal });
     });
   }
@@ -285,12 +279,15 @@ function tileEncoding({ pixels, profile, pyramid, dpi }: OpenImage, icc: boolean
   const format = isJpeg ? 'jpeg' : pixels.alpha === 'none' ? 'png' : 'png-alpha';
   const pixelType = isJpeg || pixels.space !== 'cmyk' ? pixels.space : 'rgb';
   const output = { ...defaultRequest.output, format, pixelType, quality: 95, fullChroma: true, iccEmbed: icc };
-  const facts = { hasAlpha: pixels.alpha !== 'none', space: pixels.space, xmp: null };
-  return planEncoding(
-    formatRequest(output),
-    { ...facts, dpi: dpi?.x ?? null, icc: profile?.bytes ?? null },
-    ENCODE_DEFAULTS,
-  );
+  const facts = {
+    hasAlpha: pixels.alpha !== 'none',
+    space: pixels.space,
+    dpi: dpi?.x ?? null,
+    icc: profile?.bytes ?? null,
+    iccSpace: pixels.space,
+    xmp: null,
+  };
+  return planEncoding(output, facts, ENCODE_DEFAULTS);
 }
 
 /** A request with its defaults. Text is an Image Serving query. */

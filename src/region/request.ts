@@ -131,8 +131,8 @@ export interface QuantizeRequest {
   readonly kind: 'adaptive' | 'web' | 'mac';
   /** Error diffusion. */
   readonly diffuse: boolean;
-  /** 2…256 */
-  readonly colours: number;
+  /** 2…256 (255 for formats with alpha, whose transparent entry comes on top); null: as many as there can be. */
+  readonly colours: number | null;
   /** Colours the palette has in any case: R, G, B, R, G, B …, 0…255 */
   readonly forced: readonly number[];
 }
@@ -141,18 +141,27 @@ export interface QuantizeRequest {
 export interface OutputRequest {
   /** Words in lower case, as written: `jpeg`, `png-alpha` … */
   readonly format: string;
+  /** `gray`, `rgb`, `cmyk`; null: the one that goes without saying. */
   readonly pixelType: string | null;
+  /** `none`, `lossy`, `lossless`, `jpeg`, `lzw`, `zip`; null: the format's own. */
   readonly compression: string | null;
+  /** Bits of a sample. No protocol asks for other than 8: 16, in PNG and TIFF, is the library's. */
+  readonly bits: 8 | 16;
   /** 1…100; null: the attribute's, with its own chroma flag. */
   readonly quality: number | null;
   /** Chroma at full resolution (4:4:4). */
   readonly fullChroma: boolean;
   /** Kilobytes (1024 bytes) the JPEG may have; 0: any. */
   readonly jpegSize: number;
-  /** Scans of a progressive JPEG. */
+  /**
+   * Scans of a progressive JPEG. The base's encoder takes no scan script, so 3, 4 and 5 are accepted and get the same
+   * script as `auto`.
+   */
   readonly pscan: 'auto' | 3 | 4 | 5;
   readonly quantize: QuantizeRequest;
+  /** Copy the image's XMP packet. JPEG and TIFF only; the others ignore it. */
   readonly xmpEmbed: boolean;
+  /** Embed the profile of the reply's pixels. Formats that carry none ignore it. */
   readonly iccEmbed: boolean;
   readonly icc: IccRequest | null;
   /** Pixels per inch the reply states; null: the image's. */
@@ -205,11 +214,12 @@ export const defaultRequest: ImageRequest = {
     format: 'jpeg',
     pixelType: null,
     compression: null,
+    bits: 8,
     quality: null,
     fullChroma: false,
     jpegSize: 0,
     pscan: 'auto',
-    quantize: { kind: 'adaptive', diffuse: true, colours: 256, forced: [] },
+    quantize: { kind: 'adaptive', diffuse: true, colours: null, forced: [] },
     xmpEmbed: false,
     iccEmbed: false,
     icc: null,

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type RequestColour, resolveFill } from '../../src/encode/colour.js';
+import { resolveFill } from '../../src/encode/colour.js';
 import type { Space } from '../../src/encode/format.js';
+import type { RequestColour } from '../../src/region/request.js';
 
 function samples(space: Space, components: readonly number[], output: Space): readonly number[] {
-  const colour: RequestColour = { space, components, alpha: 0.25, ofSource: false };
+  const colour: RequestColour = { space, samples: components, alpha: 0.25, source: false };
   const fill = resolveFill(colour, output);
   expect(fill.alpha).toBe(0.25);
   return fill.samples;

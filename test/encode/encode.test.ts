@@ -1,41 +1,28 @@
 import { describe, expect, it } from 'vitest';
 import {
+  checkSides,
   ENCODE_DEFAULTS,
   type Encoding,
   FORMATS,
-  type FormatRequest,
   findFormat,
   formatNames,
   type PictureFacts,
   planEncoding,
-  type QuantizeRequest,
   rawEncoding,
 } from '../../src/encode/index.js';
 import { PyramidionError } from '../../src/errors.js';
+import { defaultRequest, type OutputRequest, type QuantizeRequest } from '../../src/region/request.js';
 
-const REQUEST: FormatRequest = {
-  format: 'jpeg',
-  pixelType: null,
-  compression: null,
-  quality: null,
-  chroma444: null,
-  jpegSizeKb: 0,
-  progressiveScans: 'auto',
-  quantize: null,
-  iccEmbed: false,
-  xmpEmbed: false,
-  printRes: null,
-  bits: 8,
-};
+const REQUEST: OutputRequest = defaultRequest.output;
 const ICC = new Uint8Array(200);
 const XMP = new Uint8Array(300);
-const FACTS: PictureFacts = { hasAlpha: true, space: 'rgb', dpi: null, icc: ICC, xmp: XMP };
+const FACTS: PictureFacts = { hasAlpha: true, space: 'rgb', dpi: null, icc: ICC, iccSpace: 'rgb', xmp: XMP };
 
-function plan(request: Partial<FormatRequest>, facts: Partial<PictureFacts> = {}): Encoding {
+function plan(request: Partial<OutputRequest>, facts: Partial<PictureFacts> = {}): Encoding {
   return planEncoding({ ...REQUEST, ...request }, { ...FACTS, ...facts }, ENCODE_DEFAULTS);
 }
 
-function refusal(request: Partial<FormatRequest>, facts: Partial<PictureFacts> = {}): PyramidionError {
+function refusal(request: Partial<OutputRequest>, facts: Partial<PictureFacts> = {}): PyramidionError {
   try {
     plan(request, facts);
   } catch (error) {
@@ -126,6 +113,14 @@ describe('formats', () => {
     expect(plan({ format })).toMatchObject({ mediaType, extension });
   });
 
+  it('hold so many pixels a side', () => {
+    const webp = plan({ format: 'webp' });
+    expect(() => checkSides(webp, { width: 16_383, height: 1 })).not.toThrow();
+    expect(() => checkSides(webp, { width: 1, height: 16_384 })).toThrow(
+      expect.objectContaining({ code: 'FORMAT_UNSUPPORTED', option: 'fmt', value: 16_384, limit: 16_383 }),
+    );
+  });
+
   it('raw samples are for the library alone', () => {
     const output = { space: 'cmyk', bits: 16, alpha: 'none' } as const;
     expect(rawEncoding(output)).toMatchObject({ output, keepsAlpha: false, encode: { saver: 'raw', options: {} } });
@@ -162,9 +157,13 @@ describe('pixel types', () => {
     expect(refusal({ format: 'png' }, { space: 'cmyk' })).toMatchObject({ code: 'FORMAT_UNSUPPORTED', value: 'cmyk' });
   });
 
-  it('spread from gray take no gray profile along', () => {
-    expect(plan({ format: 'png8', iccEmbed: true }, { space: 'gray' }).encode.icc).toBeNull();
-    expect(plan({ format: 'png', iccEmbed: true }, { space: 'gray' }).encode.icc).toBe(ICC);
+  it('take the profile along where it describes them, and no other', () => {
+    const gray = { space: 'gray', iccSpace: 'gray' } as const;
+    expect(plan({ format: 'png8', iccEmbed: true }, gray).encode.icc).toBeNull();
+    expect(plan({ format: 'png', pixelType: 'rgb', iccEmbed: true }, gray).encode.icc).toBeNull();
+    expect(plan({ format: 'png', iccEmbed: true }, gray).encode.icc).toBe(ICC);
+    expect(plan({ format: 'tif', pixelType: 'cmyk', iccEmbed: true }).encode.icc).toBeNull();
+    expect(plan({ format: 'tif', pixelType: 'cmyk', iccEmbed: true }, { iccSpace: 'cmyk' }).encode.icc).toBe(ICC);
   });
 
   it('have alpha only where a pixel may be transparent', () => {
@@ -198,9 +197,9 @@ describe('compression', () => {
     expect(plan({ format: 'tif-alpha', compression: 'zip' }).encode.options).toMatchObject({ compression: 'deflate' });
     const jpeg = { format: 'tif', compression: 'jpeg' };
     expect(plan({ ...jpeg, quality: 70 }).encode.options).toMatchObject({ compression: 'jpeg', Q: 70, rgbjpeg: false });
-    expect(plan({ ...jpeg, quality: 70, chroma444: true }).encode.options).toMatchObject({ rgbjpeg: true });
-    expect(plan({ ...jpeg, quality: 95, chroma444: true }).encode.options).toMatchObject({ rgbjpeg: false });
-    expect(plan({ ...jpeg, pixelType: 'cmyk', chroma444: true }).encode.options).toMatchObject({ rgbjpeg: false });
+    expect(plan({ ...jpeg, quality: 70, fullChroma: true }).encode.options).toMatchObject({ rgbjpeg: true });
+    expect(plan({ ...jpeg, quality: 95, fullChroma: true }).encode.options).toMatchObject({ rgbjpeg: false });
+    expect(plan({ ...jpeg, pixelType: 'cmyk', fullChroma: true }).encode.options).toMatchObject({ rgbjpeg: false });
   });
 
   it('jpeg is refused in tif-alpha, whether or not there is alpha', () => {
@@ -250,35 +249,37 @@ describe('quality', () => {
       options: { quality: 80, subsample: true, optimise: false },
     });
     expect(plan({ quality: 1 }).encode.options).toMatchObject({ quality: 1 });
-    expect(plan({ quality: 100, chroma444: true }).encode.options).toMatchObject({ quality: 100, subsample: false });
+    expect(plan({ quality: 100, fullChroma: true }).encode.options).toMatchObject({ quality: 100, subsample: false });
     for (const quality of [0, 101, 50.5, Number.NaN, -1])
       for (const format of ['jpeg', 'png'])
         expect(refusal({ format, quality })).toMatchObject({ code: 'INVALID_REQUEST', option: 'qlt', limit: 100 });
   });
 
   it('and chroma come from the settings', () => {
-    const made = planEncoding(REQUEST, FACTS, { ...ENCODE_DEFAULTS, jpegQuality: 92, chroma444: true });
+    const made = planEncoding(REQUEST, FACTS, { ...ENCODE_DEFAULTS, jpegQuality: 92, fullChroma: true });
     expect(made.encode.options).toMatchObject({ quality: 92, subsample: false });
+    const asked = planEncoding({ ...REQUEST, quality: 70 }, FACTS, { ...ENCODE_DEFAULTS, fullChroma: true });
+    expect(asked.encode.options).toMatchObject({ quality: 70, subsample: true });
   });
 
   it('progressive JPEG is libvips’, with any number of scans the protocol has', () => {
-    for (const progressiveScans of ['auto', 3, 4, 5] as const)
-      expect(plan({ format: 'pjpeg', progressiveScans }).encode).toMatchObject({
+    for (const pscan of ['auto', 3, 4, 5] as const)
+      expect(plan({ format: 'pjpeg', pscan }).encode).toMatchObject({
         saver: 'jpegsave',
         options: { Q: 80, interlace: true, 'subsample-mode': 'on' },
       });
     const six = 6 as unknown as 5;
-    expect(refusal({ progressiveScans: six })).toMatchObject({ code: 'INVALID_REQUEST', option: 'pscan', value: 6 });
+    expect(refusal({ pscan: six })).toMatchObject({ code: 'INVALID_REQUEST', option: 'pscan', value: 6 });
   });
 
   it('is lowered to a size in kilobytes for JPEG, and for nothing else', () => {
-    expect(plan({ jpegSizeKb: 20 }).encode).toMatchObject({ maxBytes: 20_480, options: { optimise: true } });
-    expect(plan({ jpegSizeKb: 1.5, format: 'pjpeg' }).encode.maxBytes).toBe(1536);
-    expect(plan({ jpegSizeKb: 0.0001 }).encode.maxBytes).toBe(1);
+    expect(plan({ jpegSize: 20 }).encode).toMatchObject({ maxBytes: 20_480, options: { optimise: true } });
+    expect(plan({ jpegSize: 1.5, format: 'pjpeg' }).encode.maxBytes).toBe(1536);
+    expect(plan({ jpegSize: 0.0001 }).encode.maxBytes).toBe(1);
     for (const format of formatNames().filter((name) => !name.includes('jpeg')))
-      expect(plan({ format, jpegSizeKb: 20 }).encode.maxBytes).toBe(0);
-    for (const jpegSizeKb of [-1, Number.NaN, Number.POSITIVE_INFINITY])
-      expect(refusal({ jpegSizeKb, format: 'png' })).toMatchObject({ code: 'INVALID_REQUEST', option: 'jpegSize' });
+      expect(plan({ format, jpegSize: 20 }).encode.maxBytes).toBe(0);
+    for (const jpegSize of [-1, Number.NaN, Number.POSITIVE_INFINITY])
+      expect(refusal({ jpegSize, format: 'png' })).toMatchObject({ code: 'INVALID_REQUEST', option: 'jpegSize' });
   });
 });
 
@@ -297,7 +298,7 @@ describe('quantize', () => {
   it('takes a number of colours and colours to keep', () => {
     const made = plan({
       format: 'png8',
-      quantize: quantize({ kind: 'web', diffuse: false, colours: 2, forced: ['ff8000', '0A0B0C'] }),
+      quantize: quantize({ kind: 'web', diffuse: false, colours: 2, forced: [255, 128, 0, 10, 11, 12] }),
     });
     expect(made.encode.palette).toEqual({
       kind: 'web',
@@ -314,9 +315,9 @@ describe('quantize', () => {
     ['gif-alpha', { colours: 256 }],
     ['gif-alpha', { kind: 'mac' }],
     ['png8-alpha', { kind: 'mac' }],
-    ['png8', { colours: 2, forced: ['000000', 'ffffff', 'ff0000'] }],
-    ['png8', { forced: ['fff'] }],
-    ['png8', { forced: ['gggggg'] }],
+    ['png8', { colours: 2, forced: [0, 0, 0, 255, 255, 255, 255, 0, 0] }],
+    ['png8', { forced: [255, 255] }],
+    ['png8', { forced: [0, 256, 0] }],
   ] as const)('%s refuses %j', (format, request) => {
     expect(refusal({ format, quantize: quantize(request) })).toMatchObject({
       code: 'INVALID_REQUEST',

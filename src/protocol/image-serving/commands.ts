@@ -356,7 +356,7 @@ function readQuantize(value: Value): QuantizeRequest {
   const { quantize } = defaultRequest.output;
   const colours = value.item(2) === undefined ? quantize.colours : value.whole(2, 2, 256, '2 to 256 colours');
   const list = value.items.slice(3);
-  if (list.length > colours) value.invalid(`a list of at most ${colours} colours`);
+  if (list.length > (colours ?? 256)) value.invalid(`a list of at most ${colours} colours`);
   const forced = list.map((item) => /^(?:0x)?([0-9a-f]{6})$/i.exec(item)?.[1] ?? value.invalid('colours as RRGGBB'));
   return {
     kind: value.word(0, ['adaptive', 'web', 'mac'] as const),
