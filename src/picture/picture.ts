@@ -7,8 +7,9 @@ import type { PixelType } from '../native/contract.js';
 import { carryOut, makeView, planView, type Renderer, type Rendition, type ViewPlan } from '../pipeline.js';
 import { parseModifiers } from '../protocol/image-serving/modifiers.js';
 import type { TileIndex } from '../pyramid/tile-index.js';
+import { completeRequest } from '../region/complete.js';
 import { planRect } from '../region/rect.js';
-import { defaultRequest, type ImageRequest, refusedRequest } from '../region/request.js';
+import { defaultRequest, type ImageRequest } from '../region/request.js';
 import type { OpenImage } from './image.js';
 import { type RenderLimits, resolveLimits } from './limits.js';
 
@@ -290,20 +291,8 @@ function tileEncoding({ pixels, profile, pyramid, dpi }: OpenImage, icc: boolean
   return planEncoding(output, facts, ENCODE_DEFAULTS);
 }
 
-/** A request with its defaults. Text is an Image Serving query. */
+/** A request with its defaults, checked. Text is an Image Serving query. */
 export function requestOf(request: PartialRequest | string): ImageRequest {
   if (typeof request === 'string') return parseModifiers(request).request;
-  const merged: Record<string, unknown> = { ...defaultRequest };
-  for (const [name, value] of Object.entries(request)) {
-    const base = merged[name];
-    if (!Object.hasOwn(merged, name)) throw refusedRequest(name, value, 'is no part of a request');
-    if (value === undefined) continue;
-    merged[name] = isPlain(base) && isPlain(value) ? { ...base, ...value } : value;
-  }
-  // Each field of it is either the default or what the type of the argument allows there.
-  return merged as unknown as ImageRequest;
-}
-
-function isPlain(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return completeRequest(request);
 }

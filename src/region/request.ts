@@ -3,7 +3,7 @@
  * been applied; `null` stands for what has none. Spaces: S is the image turned upright, at full resolution; L the
  * layer, C the composite (layer 0 after its transform), V the view, R the reply.
  */
-import { PyramidionError } from '../errors.js';
+import { PyramidionError, shown } from '../errors.js';
 import type { Kernel, UnsharpMask } from '../native/contract.js';
 
 /** Mirrored left to right, upside down, or both. */
@@ -269,9 +269,4 @@ function stable(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
   return `{${entries.map(([key, item]) => `${key}:${stable(item)}`).join()}}`;
-}
-
-function shown(value: unknown): string {
-  if (typeof value !== 'string') return String(value);
-  return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
 }
