@@ -306,8 +306,10 @@ export async function readLevelPixels(
     planes,
     jpeg: template.jpeg,
   } as const;
+  // With nothing to decode there are no tables to decode it with.
   if (order.length === 0) {
-    return { ...picture, tiff: new Uint8Array(new SharedArrayBuffer(0)), tiles: new Uint32Array(2 * places) };
+    const nothing = new Uint8Array(new SharedArrayBuffer(0));
+    return { ...picture, jpeg: null, tiff: nothing, tiles: new Uint32Array(2 * places) };
   }
 
   // A lone offset or length stands in its entry, others in tables behind the head.

@@ -175,6 +175,15 @@ describe('levelPixels of files that others write', () => {
     }
   });
 
+  test('where all tiles are missing no tables of JPEG are told', async () => {
+    const like = { width: 100, height: 100, samples: 3, photometric: 6, compression: 7, missing: () => true };
+    const extra = [{ tag: 347, type: 7, values: Uint8Array.of(0xff, 0xd8, 0xff, 0xd9, 0, 0) }];
+    const pyramid = await openPyramid(openBytes(pixelsTiff({ ...like, extra })));
+    const pixels = await pyramid.levelPixels(0, { left: 0, top: 0, width: 2, height: 2 });
+    expect(pixels).toMatchObject({ jpeg: null, width: 100, height: 100 });
+    expect(pixels.tiff.length).toBe(0);
+  });
+
   test('YCbCr tiles of separate planes are unsupported', async () => {
     const like = { width: 100, height: 100, samples: 3, photometric: 6, separate: true };
     const pyramid = await openPyramid(openBytes(pixelsTiff(like)));

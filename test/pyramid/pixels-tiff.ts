@@ -18,6 +18,8 @@ export interface PixelsTiff {
   readonly rowsPerStrip?: number;
   readonly separate?: boolean;
   readonly deflate?: boolean;
+  /** Claim another coding (TIFF's number) than the tiles have. */
+  readonly compression?: number;
   /** Levels, each half the one above, rounded up. */
   readonly levels?: number;
   readonly extra?: readonly Field[];
@@ -68,7 +70,7 @@ export function pixelsTiff(like: PixelsTiff): Uint8Array {
 }
 
 function fieldsOf(
-  { samples, photometric, bits = 8, tile = 64, rowsPerStrip, separate, deflate, extra = [] }: PixelsTiff,
+  { samples, photometric, bits = 8, tile = 64, rowsPerStrip, separate, deflate, compression, extra = [] }: PixelsTiff,
   level: number,
   { width, height }: { width: number; height: number },
   offsets: readonly number[],
@@ -92,7 +94,7 @@ function fieldsOf(
     { tag: 256, type: 3, values: [width] },
     { tag: 257, type: 3, values: [height] },
     { tag: 258, type: 3, values: new Array<number>(samples).fill(bits) },
-    { tag: 259, type: 3, values: [deflate ? 8 : 1] },
+    { tag: 259, type: 3, values: [compression ?? (deflate ? 8 : 1)] },
     { tag: 262, type: 3, values: [photometric] },
     { tag: 277, type: 3, values: [samples] },
     { tag: 284, type: 3, values: [separate ? 2 : 1] },
