@@ -10,7 +10,7 @@ import { chromaName, type JpegFrame, readJpegFrame } from './jpeg-frame.js';
 import type { NeedFacts } from './need.js';
 import { type PhotoshopResource, RESOURCE, readResources } from './photoshop.js';
 import { type Profile, parseProfile } from './profile.js';
-import { readTiffFacts, type TiffFacts } from './tiff-facts.js';
+import { readTiffFacts, type TiffFacts, undecodable } from './tiff-facts.js';
 import { type TiffDirectory, TiffReader } from './tiff-fields.js';
 import type { ImageInfo } from './types.js';
 import { isLosslessWebp } from './webp-frame.js';
@@ -175,29 +175,12 @@ const SAMPLE_FORMATS: Readonly<Record<SampleType, ImageInfo['sampleFormat']>> = 
   dpcomplex: 'float',
 };
 
-/** TIFF pixels that libvips hands over as they are, without knowing what they mean. */
-const UNSUPPORTED_PHOTOMETRICS: Readonly<Record<number, string>> = {
-  32803: 'the raw mosaic of a camera (CFA)',
-  32844: 'logarithmic luminance (LogL)',
-};
-
-/** Codings of TIFF strips and tiles that the base has no decoder for. */
-const UNSUPPORTED_COMPRESSIONS: Readonly<Record<number, string>> = {
-  6: 'old-style JPEG',
-  33003: 'JPEG 2000',
-  33005: 'JPEG 2000',
-  34712: 'JPEG 2000',
-  34925: 'LZMA',
-  50000: 'Zstandard',
-  50002: 'JPEG XL',
-};
-
 /** What the headers already say cannot be read: else it would only fail, as if damaged, at its first pixel. */
 function unsupportedVariant(jpeg: JpegFrame | null, tiff: TiffFacts | null): string | null {
   if (jpeg !== null && jpeg.precision !== 8) return `${jpeg.precision}-bit JPEG`;
   if (tiff === null) return null;
   if (tiff.separate && tiff.samplesPerPixel > 1 && tiff.chunks.kind === 'tiles') return 'tiles of separate planes';
-  return UNSUPPORTED_PHOTOMETRICS[tiff.photometric] ?? UNSUPPORTED_COMPRESSIONS[tiff.compression] ?? null;
+  return undecodable(tiff);
 }
 
 /** libvips interpretations whose pixels are not gray, RGB or CMYK, but have a known way to sRGB. */

@@ -60,6 +60,31 @@ export interface TiffChunks {
   readonly lengthsTag: number;
 }
 
+/** TIFF pixels that libvips hands over as they are, without knowing what they mean. */
+const UNSUPPORTED_PHOTOMETRICS: Readonly<Record<number, string>> = {
+  32803: 'the raw mosaic of a camera (CFA)',
+  32844: 'logarithmic luminance (LogL)',
+};
+
+/** Codings of TIFF strips and tiles that the base has no decoder for. */
+const UNSUPPORTED_COMPRESSIONS: Readonly<Record<number, string>> = {
+  6: 'old-style JPEG',
+  33003: 'JPEG 2000',
+  33005: 'JPEG 2000',
+  34712: 'JPEG 2000',
+  34925: 'LZMA',
+  50000: 'Zstandard',
+  50002: 'JPEG XL',
+};
+
+/** What of a TIFF's pixels cannot be decoded, in words; null when all of it can. */
+export function undecodable({
+  photometric,
+  compression,
+}: Pick<TiffFacts, 'photometric' | 'compression'>): string | null {
+  return UNSUPPORTED_PHOTOMETRICS[photometric] ?? UNSUPPORTED_COMPRESSIONS[compression] ?? null;
+}
+
 /** Reads the facts of a page of a file of `size` bytes. Rejects with `CORRUPT_IMAGE`. */
 export async function readTiffFacts(reader: TiffReader, page: TiffDirectory, size: number): Promise<TiffFacts> {
   const value = async (tag: number, fallback: number): Promise<number> => (await reader.number(page, tag)) ?? fallback;

@@ -1,6 +1,7 @@
 /** Some stored tiles of a level as a small TIFF of their own, which decodes to what the whole file decodes to there. */
 import { PyramidionError } from '../errors.js';
 import { roundUp, type Size } from '../geometry.js';
+import { undecodable } from '../ingest/tiff-facts.js';
 import type { LevelPixels, NativeRect } from '../native/contract.js';
 import { abortedBy } from '../source/abort.js';
 import type { Source } from '../source/types.js';
@@ -94,12 +95,17 @@ interface OwnField {
 }
 
 /**
- * Makes the template of a level. Errors: `UNSUPPORTED_IMAGE` for tiles in separate planes whose samples are not colours
- * themselves (YCbCr, Lab); `CORRUPT_IMAGE` for a field that is too long or lies beyond the end of the file; those of
+ * Makes the template of a level. Errors: `UNSUPPORTED_IMAGE` for a coding without a decoder, and for tiles in separate
+ * planes whose samples are not colours themselves (YCbCr, Lab); `CORRUPT_IMAGE` for a field that is too long or lies beyond the end of the file; those of
  * reading.
  */
 export async function makeTemplate(file: TiffFile, level: LevelStructure): Promise<LevelTemplate> {
   const { stored, tiled, image } = level;
+  const unknown = undecodable(stored);
+  if (unknown !== null) {
+    const message = `level ${level.index} holds ${unknown}, which is not supported`;
+    throw new PyramidionError('UNSUPPORTED_IMAGE', message, { value: level.compression });
+  }
   const copied: OwnField[] = [];
   for (const [tag, limit] of COPIED) {
     const value = await readValue(file, image.raw, tag, limit);

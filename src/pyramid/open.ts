@@ -53,7 +53,7 @@ export interface Pyramid {
    * padding of tiles.
    *
    * Errors: `INVALID_REQUEST` for tiles that are not in the level; `LIMIT_EXCEEDED` when they have more than `maxBytes`;
-   * `UNSUPPORTED_IMAGE` for YCbCr or Lab tiles in separate planes; `CORRUPT_IMAGE`, `ABORTED` and those of reading.
+   * `UNSUPPORTED_IMAGE` for a coding without a decoder, and for YCbCr or Lab tiles in separate planes; `CORRUPT_IMAGE`, `ABORTED` and those of reading.
    */
   levelPixels(level: number, tiles: NativeRect, options?: LevelPixelsOptions): Promise<LevelPixels>;
   /** The XMP packet of the full image, null when there is none; the caller's. Errors: those of reading. */

@@ -175,6 +175,19 @@ describe('levelPixels of files that others write', () => {
     }
   });
 
+  test.each([
+    [50000, 'Zstandard'],
+    [34925, 'LZMA'],
+    [6, 'old-style JPEG'],
+  ])('a coding without a decoder is unsupported, not damaged: %d', async (compression, name) => {
+    const like = { width: 100, height: 100, samples: 3, photometric: 2, compression };
+    const pyramid = await openPyramid(openBytes(pixelsTiff(like)));
+    await expect(pyramid.levelPixels(0, { left: 0, top: 0, width: 1, height: 1 })).rejects.toMatchObject({
+      code: 'UNSUPPORTED_IMAGE',
+      message: `level 0 holds ${name}, which is not supported`,
+    });
+  });
+
   test('where all tiles are missing no tables of JPEG are told', async () => {
     const like = { width: 100, height: 100, samples: 3, photometric: 6, compression: 7, missing: () => true };
     const extra = [{ tag: 347, type: 7, values: Uint8Array.of(0xff, 0xd8, 0xff, 0xd9, 0, 0) }];
