@@ -48,17 +48,17 @@ function expectationOf(file: string, says: string): Expectation {
   throw new Error(`the manifest says of ${file}: ${says}`);
 }
 
-/** What became of one file: `PTIFF`, or the code of its error. */
+/** What became of one file: a word for success, or the code of its error. */
 export interface Outcome {
   readonly folder: string;
   readonly expectation: Expectation;
   readonly outcome: string;
 }
 
-/** Counts by folder, expectation and outcome, as a table of text. */
-export function countOutcomes(outcomes: readonly Outcome[]): string {
+/** Counts by folder, expectation and outcome, as a table of text; `success` is the word that comes first. */
+export function countOutcomes(outcomes: readonly Outcome[], success = 'PTIFF'): string {
   const names = [...new Set(outcomes.map(({ outcome }) => outcome))].sort(
-    (a, b) => Number(b === 'PTIFF') - Number(a === 'PTIFF') || a.localeCompare(b),
+    (a, b) => Number(b === success) - Number(a === success) || a.localeCompare(b),
   );
   const classes = new Map<string, Outcome[]>();
   for (const outcome of outcomes) {

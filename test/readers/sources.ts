@@ -109,6 +109,31 @@ export async function decodeWithSharp(path: string, like: SourceKind, at: Place 
   return { ...like, width, height, data: samples };
 }
 
+/**
+ * Decodes a rectangle of one image with sharp, as it is stored: neither turned upright nor brought to another colour
+ * space. Samples beyond those of `like` are left out.
+ */
+export async function decodeStored(
+  source: string | Uint8Array,
+  like: Pick<Pixels, 'space' | 'bits' | 'alpha'>,
+  { page = 0, subIfd = null }: Place,
+  rect: { readonly left: number; readonly top: number; readonly width: number; readonly height: number },
+): Promise<Samples> {
+  const input = { ...(subIfd === null ? { page } : { page, tiff: { subifd: subIfd } }), ignoreIcc: true };
+  let image = sharp(source, { ...input, limitInputPixels: false }).extract(rect);
+  if (like.space === 'cmyk') image = image.pipelineColourspace('cmyk');
+  const isWidened = like.space === 'gray' && like.alpha && like.bits === 8;
+  const { data, info } = await image
+    .toColourspace(isWidened ? 'srgb' : colourspace(like))
+    .raw({ depth: like.bits === 8 ? 'uchar' : 'ushort' })
+    .toBuffer({ resolveWithObject: true });
+  const samples = asSamples(data, like.bits);
+  if (isWidened) return samples.filter((_, i) => i % 4 === 0 || i % 4 === 3);
+  const wanted = samplesOf(like);
+  if (info.channels < wanted) throw new Error(`sharp yields ${info.channels} samples, not ${wanted}`);
+  return info.channels === wanted ? samples : samples.filter((_, i) => i % info.channels < wanted);
+}
+
 /** Bytes in the machine's order as samples. */
 export function asSamples(bytes: Uint8Array, bits: 8 | 16): Samples {
   if (bits === 8) return bytes;
