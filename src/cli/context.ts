@@ -3,25 +3,33 @@ import { type PyramidionError, toPyramidionError } from '../errors.js';
 import type { BuildOptions, BuildReport, EngineOptions, ImageInfo, SourceInput } from '../ingest/types.js';
 import type { Picture } from '../picture/picture.js';
 
-/** A stream that takes text: standard output or standard error. */
+/** A stream that takes text: standard error. */
 export interface TextSink {
   write(text: string): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
 }
 
+/** Standard output, which may also get a picture. */
+export interface OutputSink extends TextSink {
+  write(data: string | Uint8Array): unknown;
+}
+
+/** The part of `Picture` that the commands use. */
+export type CliPicture = Pick<Picture, 'info' | 'plan' | 'render' | 'close'>;
+
 /** The part of `Engine` that the commands use. */
 export interface CliEngine {
   probe(source: SourceInput, options?: { page?: number; signal?: AbortSignal }): Promise<ImageInfo>;
   build(source: SourceInput, target: string, options?: BuildOptions): Promise<BuildReport>;
-  open(source: SourceInput, options?: { page?: number; signal?: AbortSignal }): Promise<Picture>;
+  open(source: SourceInput, options?: { page?: number; signal?: AbortSignal }): Promise<CliPicture>;
   verify(source: SourceInput, options?: { page?: number; subIfd?: number; signal?: AbortSignal }): Promise<unknown>;
   close(): Promise<void>;
 }
 
 /** Everything a command reaches outside its arguments. */
 export interface CliContext {
-  readonly stdout: TextSink;
+  readonly stdout: OutputSink;
   readonly stderr: TextSink;
   /** Fires when the process is told to stop. */
   readonly signal: AbortSignal;

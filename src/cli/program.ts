@@ -45,7 +45,7 @@ export async function runProgram(words: readonly string[], context: CliContext):
 /** The commands, without running any. `finish` is told the exit code of the one that runs. */
 export function createProgram(context: CliContext, finish: (code: number) => void): Command {
   const program = new Command('pyramidion')
-    .description('Builds multi-resolution tiled TIFFs (PTIFF) and looks into them.')
+    .description('Builds multi-resolution tiled TIFFs (PTIFF), looks into them, and makes views of them.')
     .version(VERSION, '--version', 'the version')
     .helpOption('--help', 'what can be said')
     .helpCommand(false)
@@ -78,23 +78,25 @@ export function createProgram(context: CliContext, finish: (code: number) => voi
     finish(await runInfo(path, flags, engineOptions(flags), context)),
   );
 
-  addEngineOptions(
-    program
-      .command('render')
-      .usage('<file> <output> [modifiers] [options]')
-      .description('Write one view of an image.')
-      .argument('<file>', 'a pyramid, or another image')
-      .argument('[output]', 'the file to write; its ending decides the format when the modifiers do not')
-      .argument('[modifiers]', "an Image Serving query, such as 'wid=800&rgn=0,0,2000,2000'", '')
-      .option('--explain', 'show what would be done, as JSON, and do nothing')
-      .option('--json', 'one JSON document on standard output')
-      .addOption(new Option('--page <n>', 'page of the image, from 0').argParser(whole(0, 100_000)))
-      .addOption(
-        new Option('--max-mpix <n>', 'millions of pixels the view may have [default 100]').argParser(whole(1, 10_000)),
-      ),
-  ).action(async (path: string, output: string | undefined, modifiers: string, flags: RenderFlags & RawFlags) =>
-    finish(await runRender(path, output, modifiers, flags, engineOptions(flags), context)),
-  );
+  program
+    .command('render')
+    .usage('<file> <output> [modifiers] [options]')
+    .description('Write one view of an image.')
+    .argument('<file>', 'a pyramid, or another image')
+    .argument('[output]', 'the file to write (- is standard output); its ending decides the format when no fmt does')
+    .argument('[modifiers]', "an Image Serving query, such as 'wid=800&rgn=0,0,2000,2000'; see docs/serving.md", '')
+    .option('--explain', 'show what would be done, as JSON, and do nothing')
+    .option('--json', 'one JSON document on standard output')
+    .addOption(new Option('--page <n>', 'page of the image, from 0').argParser(whole(0, 100_000)))
+    .addOption(
+      new Option(
+        '--max-mpix <n>',
+        'millions of pixels that the view, or an image that is no pyramid, may have; 8 times as many are decoded [default 100]',
+      ).argParser(whole(1, 10_000)),
+    )
+    .action(async (path: string, output: string | undefined, modifiers: string, flags: RenderFlags) =>
+      finish(await runRender(path, output, modifiers, flags, context)),
+    );
 
   addEngineOptions(
     program

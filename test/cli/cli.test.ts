@@ -155,6 +155,56 @@ describe('build, info, validate', () => {
   });
 });
 
+describe('render', () => {
+  beforeAll(async () => {
+    await run('build', 'photo.png', 'view-of.tif', '--compression', 'jpeg', '--tile-size', '128');
+  });
+
+  test.each([
+    ['a.jpg', 'wid=350', { format: 'jpeg', width: 350, height: 250, channels: 3 }],
+    ['b.png', 'rotate=90&fmt=png-alpha', { format: 'png', width: 214, height: 300, channels: 4 }],
+    ['a.webp', 'rgn=100,100,300,200', { format: 'webp', width: 300, height: 200 }],
+    ['a.gif', 'wid=50', { format: 'gif', width: 50, height: 36 }],
+  ])('%s %s', async (name, query, expected) => {
+    const { code, stdout, stderr } = await run('render', 'view-of.tif', name, query, '--json');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { bytes, width, height } = JSON.parse(stdout) as { bytes: number; width: number; height: number };
+    const written = await readFile(join(folder, name));
+    const found = await sharp(written).metadata();
+    expect(found).toMatchObject(expected);
+    expect({ bytes, width, height }).toEqual({ bytes: written.length, width: found.width, height: found.height });
+  });
+
+  test('a plain image, to standard output', async () => {
+    const { child, ended } = start(['render', 'photo.png', '-', 'wid=70&fmt=png']);
+    const parts: Buffer[] = [];
+    child.stdout?.setEncoding('latin1').on('data', (part: string) => parts.push(Buffer.from(part, 'latin1')));
+    expect(await ended).toMatchObject({ code: 0, stderr: '' });
+    expect(await sharp(Buffer.concat(parts)).metadata()).toMatchObject({ format: 'png', width: 70, height: 50 });
+  });
+
+  test('a stored tile is told by --explain, and comes as it is stored', async () => {
+    const query = 'scl=1&rect=128,128,128,128';
+    const plan = await run('render', 'view-of.tif', '--explain', '-', query);
+    expect(JSON.parse(plan.stdout)).toMatchObject({ tile: { level: 0, column: 1, row: 1 } });
+    const { stdout } = await run('render', 'view-of.tif', 'tile.jpg', query, '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ tile: { level: 0, column: 1, row: 1 }, width: 128, height: 128 });
+  });
+
+  test.each([
+    [2, 'INVALID_REQUEST', ['view-of.tif', 'c.jpg', 'crop=900,0,0,0']],
+    [2, 'FORMAT_UNSUPPORTED', ['view-of.tif', 'c.jpg', 'fmt=jpeg2000']],
+    [1, 'OUTPUT_NOT_WRITABLE', ['view-of.tif', 'view-of.tif']],
+    [1, 'LIMIT_EXCEEDED', ['view-of.tif', 'c.jpg', 'wid=2000&hei=2000&fit=fit,1', '--max-mpix', '1']],
+  ])('exit code %i, %s', async (exit, error, words) => {
+    const { code, stdout, stderr } = await run('render', '--json', ...words);
+    expect(code).toBe(exit);
+    expect(stderr).toContain(`pyramidion: ${words[0]}: ${error}: `);
+    expect(JSON.parse(stdout)).toMatchObject({ path: words[0], error: { code: error } });
+    expect(await readdir(folder)).not.toContain('c.jpg');
+  });
+});
+
 describe('a signal', () => {
   let source: string;
   beforeAll(async () => {

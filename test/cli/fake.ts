@@ -1,9 +1,14 @@
 /** A context for command-line tests: what is written is kept, and an engine that decodes nothing. */
 import { writeFileSync } from 'node:fs';
-import type { CliContext, CliEngine } from '../../src/cli/context.js';
+import type { CliContext, CliEngine, CliPicture } from '../../src/cli/context.js';
 import { runProgram } from '../../src/cli/program.js';
+import { ENCODE_DEFAULTS, planEncoding } from '../../src/encode/index.js';
 import { PyramidionError } from '../../src/errors.js';
 import type { BuildOptions, BuildReport, EngineOptions, ImageInfo } from '../../src/ingest/types.js';
+import type { PictureInfo } from '../../src/picture/picture.js';
+import { formatRequest, type ViewPlan } from '../../src/pipeline.js';
+import { parseModifiers } from '../../src/protocol/image-serving/modifiers.js';
+import { planRegion } from '../../src/region/plan.js';
 
 export const IMAGE: ImageInfo = {
   format: 'jpeg',
@@ -29,11 +34,45 @@ export const IMAGE: ImageInfo = {
   warnings: [],
 };
 
+/** A picture of the same size. */
+export const PICTURE: PictureInfo = {
+  kind: 'image',
+  name: 'fake',
+  version: '1',
+  width: 640,
+  height: 480,
+  orientation: 1,
+  levels: [],
+  pixels: { space: 'rgb', bits: 8, alpha: 'none' },
+  profile: null,
+  dpi: null,
+};
+
+/** What its views are. */
+export const RENDITION = Uint8Array.of(0xff, 0xd8, 0xff, 0xd9);
+
+/** A plan of a view of it. */
+function planned(query: string): ViewPlan {
+  const structure = {
+    ...{ width: 640, height: 480, orientation: 1, resolution: 72 },
+    levels: [{ width: 640, height: 480, downsampleX: 1, downsampleY: 1, tileWidth: 640, tileHeight: 480 }],
+  };
+  const { request } = parseModifiers(query);
+  const facts = { hasAlpha: true, space: 'rgb', dpi: 72, icc: new Uint8Array(3144), xmp: null } as const;
+  const output = { ...formatRequest(request.output), iccEmbed: true };
+  return {
+    tile: null,
+    region: planRegion(structure, request),
+    encoding: planEncoding(output, facts, ENCODE_DEFAULTS),
+  };
+}
+
 /** What the fake engine was asked. */
 export interface Call {
-  readonly method: 'build' | 'probe' | 'verify';
+  readonly method: 'build' | 'probe' | 'verify' | 'open' | 'plan' | 'render';
   readonly source: string;
   readonly target?: string;
+  readonly request?: string;
   readonly options: BuildOptions & { readonly subIfd?: number };
 }
 
@@ -43,6 +82,8 @@ export interface FakeOptions {
   readonly terminal?: boolean;
   /** Aborts when the engine has been asked this many times. */
   readonly abortAfter?: number;
+  /** Whether the pictures it opens have transparency. */
+  readonly alpha?: boolean;
   /** How long a build takes. */
   readonly delayMs?: number;
 }
@@ -50,6 +91,7 @@ export interface FakeOptions {
 /** Runs a command line with a fake engine. */
 export async function run(words: readonly string[], fake: FakeOptions = {}) {
   const out: string[] = [];
+  const written: Uint8Array[] = [];
   const err: string[] = [];
   const calls: Call[] = [];
   const started: EngineOptions[] = [];
@@ -64,9 +106,26 @@ export async function run(words: readonly string[], fake: FakeOptions = {}) {
     if (found instanceof Error) throw found;
     return found ?? {};
   };
+  let picturesClosed = 0;
+  const picture = (source: string): CliPicture => ({
+    info: { ...PICTURE, pixels: { space: 'rgb', bits: 8, alpha: fake.alpha ? 'straight' : 'none' } },
+    plan: async (request) => {
+      answer({ method: 'plan', source, request: String(request), options: {} });
+      return planned(String(request));
+    },
+    render: async (request) => {
+      answer({ method: 'render', source, request: String(request), options: {} });
+      const mediaType = 'image/jpeg';
+      return { bytes: RENDITION, mediaType, width: 300, height: 225, quality: null, tile: null };
+    },
+    close: async () => {
+      picturesClosed++;
+    },
+  });
   const engine: CliEngine = {
-    open: async () => {
-      throw new PyramidionError('INTERNAL', 'this engine opens nothing');
+    open: async (source, options = {}) => {
+      answer({ method: 'open', source: String(source), options });
+      return picture(String(source));
     },
     probe: async (source, options = {}) => ({
       ...IMAGE,
@@ -108,7 +167,10 @@ export async function run(words: readonly string[], fake: FakeOptions = {}) {
     },
   };
   const context: CliContext = {
-    stdout: { write: (text) => out.push(text) },
+    stdout: {
+      write: (data) => (typeof data === 'string' ? out.push(data) : written.push(data)),
+      ...(fake.terminal ? { isTTY: true } : {}),
+    },
     stderr: { write: (text) => err.push(text), ...(fake.terminal ? { isTTY: true, columns: 80 } : {}) },
     signal: stop.signal,
     startEngine: async (options) => {
@@ -117,5 +179,5 @@ export async function run(words: readonly string[], fake: FakeOptions = {}) {
     },
   };
   const code = await runProgram(words, context);
-  return { code, out: out.join(''), err: err.join(''), calls, started, closed, mostRunning };
+  return { code, out: out.join(''), err: err.join(''), calls, started, closed, picturesClosed, mostRunning, written };
 }
