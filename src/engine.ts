@@ -14,6 +14,7 @@ import type {
 } from './ingest/types.js';
 import { verifyNeed } from './ingest/verify.js';
 import type { Capabilities } from './native/contract.js';
+import { type ColourChooser, openColour } from './picture/colour.js';
 import { type OpenImage, openImage } from './picture/image.js';
 import { Picture } from './picture/picture.js';
 import { abortedError, type BudgetSnapshot } from './pool/budget.js';
@@ -81,6 +82,8 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #running = new Set<Promise<unknown>>();
   /** Images that {@link Engine.use} opened. */
   readonly #handles: HandleCache<OpenImage>;
+  /** Read when a view first asks. */
+  #colours: Promise<ColourChooser> | null = null;
   #jobs = 0;
   #closing: Promise<void> | null = null;
 
@@ -254,6 +257,10 @@ export class Engine extends EventEmitter<EngineEvents> {
     return new Picture(image, {
       renderer: this.#shared.pool,
       limits: this.#options.limits,
+      colours: () => {
+        this.#colours ??= openColour(this.#options.colour, (message) => this.#tell('warning', { job: null, message }));
+        return this.#colours;
+      },
       checkOpen: () => {
         if (this.#closing !== null) throw closedError();
       },

@@ -1,11 +1,15 @@
 /** The stages of serving in their order, and nothing else: request → plan → stored bytes → native job → reply. */
+
+import type { ColourPlan } from './colour/choose.js';
 import { checkSides, ENCODE_DEFAULTS, type Encoding, planEncoding } from './encode/index.js';
 import { PyramidionError } from './errors.js';
-import type { RenderResult } from './native/contract.js';
+import type { DitherStep, RenderResult } from './native/contract.js';
+import type { ColourChooser } from './picture/colour.js';
 import type { OpenImage } from './picture/image.js';
 import { viewJob } from './picture/job.js';
 import type { RenderLimits } from './picture/limits.js';
 import type { RenderOptions, ViewJob } from './pool/renders.js';
+import { planDither } from './region/dither.js';
 import { planRegion, type RegionPlan, type StoredTile, storedTileOf } from './region/plan.js';
 import type { ImageRequest } from './region/request.js';
 
@@ -19,6 +23,9 @@ export interface ViewPlan {
   /** The stored tile that the reply is as it stands; null when pixels are made. */
   readonly tile: StoredTile | null;
   readonly region: RegionPlan;
+  /** null: the values stay as they are stored. */
+  readonly colour: ColourPlan | null;
+  readonly dither: DitherStep | null;
   readonly encoding: Encoding;
 }
 
@@ -35,24 +42,41 @@ export interface Rendition {
   readonly tile: StoredTile | null;
 }
 
-/** Plans a view of an image. Errors: `INVALID_REQUEST`, `FORMAT_UNSUPPORTED`, `LIMIT_EXCEEDED`. */
-export async function planView(image: OpenImage, request: ImageRequest, limits: RenderLimits): Promise<ViewPlan> {
-  const region = planRegion(image.structure, request, limits);
-  const { pixels } = image;
+/** What planning needs besides the image and the request. */
+export interface PlanContext {
+  readonly limits: RenderLimits;
+  readonly colours: ColourChooser;
+}
+
+/**
+ * Plans a view of an image. Errors: `INVALID_REQUEST`, `FORMAT_UNSUPPORTED`, `LIMIT_EXCEEDED`; `PROFILE_INVALID`,
+ * `PROFILE_MISMATCH` and `INVALID_OPTION` for what `icc=` asks.
+ */
+export async function planView(
+  image: OpenImage,
+  request: ImageRequest,
+  { limits, colours }: PlanContext,
+): Promise<ViewPlan> {
+  const reply = planRegion(image.structure, request, limits);
   const { output } = request;
+  const colour = await colours.choose(image.colour, output);
   const facts = {
     // A view may show what is not covered: who asks for alpha has it, whatever the image.
     hasAlpha: true,
-    space: 'rgb',
+    space: colour.space,
     dpi: image.dpi?.x ?? null,
-    icc: image.profile?.bytes ?? null,
-    iccSpace: pixels.space,
+    icc: colour.output?.profile.bytes ?? null,
+    iccSpace: colour.space,
     xmp: output.xmpEmbed ? await image.xmp() : null,
   } as const;
   const encoding = planEncoding(output, facts, ENCODE_DEFAULTS);
-  checkSides(encoding, region.size);
-  const stored = isAsStored(image, request, encoding) ? storedTileOf(region, image.structure) : null;
-  return { tile: stored, region, encoding };
+  checkSides(encoding, reply.size);
+  const dithers = colour.dither && encoding.output.bits === 8 && encoding.encode.palette === null;
+  const { region, dither } = dithers
+    ? planDither(image.structure, request, reply, limits)
+    : { region: reply, dither: null };
+  const isStored = colour.conversion === 'none' && isAsStored(image, request, encoding);
+  return { tile: isStored ? storedTileOf(reply, image.structure) : null, region, colour, dither, encoding };
 }
 
 /** Whether a reply asks for no more than the picture, in the coding its tiles have. */
@@ -73,9 +97,10 @@ function isAsStored({ pyramid, pixels }: OpenImage, { output }: ImageRequest, { 
 /** Carries out a plan. Errors: those of reading and of native code, `LIMIT_EXCEEDED` (`maxMessageSize`), `ABORTED`. */
 export async function carryOut(
   image: OpenImage,
-  { tile, region, encoding }: ViewPlan,
+  plan: ViewPlan,
   { renderer, limits, signal }: { renderer: Renderer; limits: RenderLimits; signal: AbortSignal },
 ): Promise<Rendition> {
+  const { tile, encoding } = plan;
   const { mediaType } = encoding;
   if (tile !== null) {
     const stored = await image.storedTile(tile.level, tile.column, tile.row, encoding.encode.icc !== null, signal);
@@ -84,20 +109,20 @@ export async function carryOut(
       return checkSize({ bytes, mediaType, width, height, quality: null, tile }, limits);
     }
   }
-  const { bytes, width, height, quality } = await makeView(image, region, encoding, { renderer, signal });
+  const { bytes, width, height, quality } = await makeView(image, plan, { renderer, signal });
   return checkSize({ bytes, mediaType, width, height, quality: quality === 0 ? null : quality, tile: null }, limits);
 }
 
 /** Has native code make a planned view of an image. */
 export async function makeView(
   image: OpenImage,
-  region: RegionPlan,
-  encoding: Encoding,
+  plan: Pick<ViewPlan, 'region' | 'encoding'> & Partial<Pick<ViewPlan, 'colour' | 'dither'>>,
   { renderer, signal }: { renderer: Renderer; signal: AbortSignal },
 ): Promise<RenderResult> {
+  const { region } = plan;
   const origin = image.originOf(region.level, region.tiles);
   const placed = region.empty ? null : await image.pixelSource(region.level, region.tiles, signal);
-  const job = viewJob(region, encoding, image.pixels, { source: placed?.source ?? null, origin });
+  const job = viewJob(plan, image.pixels, { source: placed?.source ?? null, origin });
   return renderer.render(job, { signal, onReturn: placed?.release });
 }
 

@@ -15,6 +15,7 @@ import {
   type RawFlags,
   whole,
 } from './options.js';
+import { type ProfilesFlags, runProfiles } from './profiles.js';
 import { type RenderFlags, runRender } from './render.js';
 import { runValidate, type ValidateFlags } from './validate.js';
 
@@ -98,6 +99,19 @@ export function createProgram(context: CliContext, finish: (code: number) => voi
       finish(await runRender(path, output, modifiers, flags, context)),
     );
 
+  program
+    .command('profiles')
+    .description('List ICC profiles: what is known, from where, and what is missing.')
+    .addOption(new Option('--folder <folder>', 'a folder of profiles; may be repeated').argParser(collect))
+    .addOption(
+      new Option(
+        '--stand-ins <folder>',
+        'allow free profiles of this folder to stand in for press profiles; may be repeated',
+      ).argParser(collect),
+    )
+    .option('--json', 'one JSON document on standard output')
+    .action(async (flags: ProfilesFlags) => finish(await runProfiles(flags, context)));
+
   addEngineOptions(
     program
       .command('validate')
@@ -122,6 +136,11 @@ export function createProgram(context: CliContext, finish: (code: number) => voi
   );
 
   return program;
+}
+
+/** A parser of options that may be repeated. */
+function collect(value: string, all: readonly string[] = []): string[] {
+  return [...all, value];
 }
 
 /** Option names in any spelling, and the converter's own, for the command that is called. */

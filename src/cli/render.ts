@@ -23,6 +23,7 @@ export interface RenderFlags {
   readonly json?: true;
   readonly page?: number;
   readonly maxMpix?: number;
+  readonly profileFolder?: readonly string[];
 }
 
 /** Formats by the ending of the output's name, for a query without `fmt`; and whether there is a variant with alpha. */
@@ -65,31 +66,35 @@ export async function runRender(
       context.stderr.write(`pyramidion: ${printable(path)}: warning: ${printable(warning)}\n`);
     // What cannot be written is better known before the work than after it.
     if (!flags.explain && output !== undefined && output !== STDOUT) await checkOutput(path, output);
-    await withEngine(context, { renders: 1, limits: limitsOf(flags) }, async (engine) => {
-      const picture = await engine.open(path, { page: flags.page ?? 0, signal: context.signal });
-      try {
-        const full = withFormat(query, asked, output, picture.info);
-        if (flags.explain) {
-          context.stdout.write(`${JSON.stringify(shown(await picture.plan(full)), null, 2)}\n`);
-          return;
+    await withEngine(
+      context,
+      { renders: 1, limits: limitsOf(flags), colour: { profileFolders: flags.profileFolder ?? [] } },
+      async (engine) => {
+        const picture = await engine.open(path, { page: flags.page ?? 0, signal: context.signal });
+        try {
+          const full = withFormat(query, asked, output, picture.info);
+          if (flags.explain) {
+            context.stdout.write(`${JSON.stringify(shown(await picture.plan(full)), null, 2)}\n`);
+            return;
+          }
+          const { bytes, ...rendition } = await picture.render(full, { signal: context.signal });
+          if (output === undefined || output === STDOUT) {
+            context.stdout.write(bytes);
+            return;
+          }
+          const target = resolve(output);
+          await writeWhole(target, bytes);
+          const { width, height, mediaType } = rendition;
+          context.stdout.write(
+            flags.json
+              ? `${JSON.stringify({ path, output: target, ...rendition, bytes: bytes.length, warnings }, null, 2)}\n`
+              : `${printable(output)}: ${width} × ${height}, ${mediaType}, ${formatBytes(bytes.length)}\n`,
+          );
+        } finally {
+          await picture.close();
         }
-        const { bytes, ...rendition } = await picture.render(full, { signal: context.signal });
-        if (output === undefined || output === STDOUT) {
-          context.stdout.write(bytes);
-          return;
-        }
-        const target = resolve(output);
-        await writeWhole(target, bytes);
-        const { width, height, mediaType } = rendition;
-        context.stdout.write(
-          flags.json
-            ? `${JSON.stringify({ path, output: target, ...rendition, bytes: bytes.length, warnings }, null, 2)}\n`
-            : `${printable(output)}: ${width} × ${height}, ${mediaType}, ${formatBytes(bytes.length)}\n`,
-        );
-      } finally {
-        await picture.close();
-      }
-    });
+      },
+    );
     return 0;
   } catch (thrown) {
     const error = toPyramidionError(thrown);
@@ -125,7 +130,6 @@ function warningsOf({ ignored, req, given }: Modifiers, output: string | undefin
   return [
     ...ignored.map((name) => `there is no command '${name}': it is ignored`),
     ...(req.type === 'img' || req.type === 'tmb' ? [] : [`req=${req.type} is for servers: an image is made`]),
-    ...(given.has('icc') ? ['icc has no effect yet: colours are converted without profiles'] : []),
     ...(given.has('fmt') || ending === '' || ending in FORMATS
       ? []
       : [`the ending ${ending} is that of no format (${Object.keys(FORMATS).join(', ')}): written as jpeg`]),

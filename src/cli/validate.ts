@@ -1,7 +1,7 @@
 /** `pyramidion validate`. */
 import { readFile } from 'node:fs/promises';
+import { parseProfile } from '../colour/parse.js';
 import { PyramidionError, toPyramidionError } from '../errors.js';
-import { parseProfile } from '../ingest/profile.js';
 import type { EngineOptions, ImageInfo } from '../ingest/types.js';
 import { type PyramidInfo, readPyramid } from '../pyramid/pyramid.js';
 import {

@@ -2,6 +2,7 @@
 import { open, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { type Profile, parseProfile } from '../colour/parse.js';
 import { invalidOption, PyramidionError, toPyramidionError } from '../errors.js';
 import type { BuildJob } from '../native/contract.js';
 import type { BuildOutcome, JobProgress, RunOptions } from '../pool/pool.js';
@@ -13,7 +14,6 @@ import { HASH_PLACEHOLDER, TAG } from './metadata.js';
 import type { ResolvedOptions } from './options.js';
 import { type Plan, planBuild } from './plan.js';
 import { type Probed, type Prober, probeSource } from './probe.js';
-import { type Profile, parseProfile } from './profile.js';
 import { sweepStale, type Temporary, temporaryBeside } from './temporary.js';
 import { TiffReader } from './tiff-fields.js';
 import type { BuildReport, EstimateRule } from './types.js';

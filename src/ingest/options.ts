@@ -4,6 +4,7 @@
  */
 import { invalidOption, PyramidionError } from '../errors.js';
 import type { ReductionFilter, UnsharpMask } from '../native/contract.js';
+import { type ColourSettings, DEFAULT_COLOUR, resolveColour } from '../picture/colour.js';
 import { DEFAULT_RENDER_LIMITS, type RenderLimits, resolveLimits } from '../picture/limits.js';
 import { parseBytes } from '../pool/budget.js';
 import { availableProcessors } from '../pool/machine.js';
@@ -282,6 +283,13 @@ export const ENGINE_OPTIONS = {
     'an object of limits',
     'see docs/serving.md',
     'how much one view may take',
+  ),
+  colour: row<ColourSettings>(
+    (value) => (isObject(value) ? resolveColour(value) : undefined),
+    DEFAULT_COLOUR,
+    'an object of colour settings',
+    'see docs/serving.md',
+    'profiles of views, and where they are found',
   ),
   maxPixels: row<number>(
     whole(1, Number.MAX_SAFE_INTEGER),

@@ -1,4 +1,7 @@
 /** What is known of an image and what was asked for → the one native job that makes the pyramid. Pure. */
+
+import { srgbProfile } from '../colour/generated.js';
+import { isSameProfile, type Profile, parseProfile } from '../colour/parse.js';
 import { PyramidionError } from '../errors.js';
 import { levelSizes, orientedSize, type Size, tileCount } from '../geometry.js';
 import type { BuildJob, ColourJob, PixelType, TiffTag, TileCoding } from '../native/contract.js';
@@ -6,8 +9,6 @@ import { HASH_PLACEHOLDER, makeTags } from './metadata.js';
 import { decodedNeed, peakNeed } from './need.js';
 import type { ResolvedOptions } from './options.js';
 import type { Probed } from './probe.js';
-import { isSameProfile, type Profile, parseProfile } from './profile.js';
-import { srgbProfile } from './srgb.js';
 import type { EstimateRule } from './types.js';
 
 /** What a plan depends on besides the image and the options. */

@@ -1,4 +1,6 @@
 /** Headers of a source → what is known of the image. No pixel is decoded. */
+
+import { type Profile, parseProfile } from '../colour/parse.js';
 import { PyramidionError } from '../errors.js';
 import { orientedSize } from '../geometry.js';
 import type { ProbeJob, ProbeResult, SampleType } from '../native/contract.js';
@@ -9,7 +11,6 @@ import { type ExifFields, readExifBlock, readExifFields } from './exif.js';
 import { chromaName, type JpegFrame, readJpegFrame } from './jpeg-frame.js';
 import type { NeedFacts } from './need.js';
 import { type PhotoshopResource, RESOURCE, readResources } from './photoshop.js';
-import { type Profile, parseProfile } from './profile.js';
 import { readTiffFacts, type TiffFacts, undecodable } from './tiff-facts.js';
 import { type TiffDirectory, TiffReader } from './tiff-fields.js';
 import type { ImageInfo } from './types.js';

@@ -7,6 +7,7 @@ import type {
   SourceFormat,
   UnsharpMask,
 } from '../native/contract.js';
+import type { ColourSettings } from '../picture/colour.js';
 import type { RenderLimits } from '../picture/limits.js';
 
 export type { SourceInput } from '../source/types.js';
@@ -162,6 +163,8 @@ export interface EngineOptions {
   readonly renders?: number;
   /** How much one view may take: what differs from the defaults (`docs/serving.md`). */
   readonly limits?: Partial<RenderLimits>;
+  /** Profiles of views: what differs from the defaults (`docs/serving.md`). */
+  readonly colour?: Partial<ColourSettings>;
   /** Largest image that is opened, in pixels. Default 4 000 000 000. */
   readonly maxPixels?: number;
 }

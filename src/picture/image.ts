@@ -1,4 +1,5 @@
 /** An image that is open for views: a pyramid, or a plain image that is small enough to be decoded whole. */
+import { type Profile, parseProfile } from '../colour/parse.js';
 import { PyramidionError } from '../errors.js';
 import { type Prober, probeSource } from '../ingest/probe.js';
 import type { NativeRect, PixelSource, PixelType, SourceFormat } from '../native/contract.js';
@@ -7,6 +8,7 @@ import { type StoredTile, storedTile } from '../pyramid/stored-tile.js';
 import type { TileIndex } from '../pyramid/tile-index.js';
 import type { ImageStructure } from '../region/plan.js';
 import type { Source } from '../source/types.js';
+import type { ImageColour } from './colour.js';
 
 /** Stored pixels, lent until they are released. */
 export interface LentPixels {
@@ -24,6 +26,8 @@ export interface OpenImage {
   /** What stored pixels are brought to as they are decoded. */
   readonly pixels: PixelType;
   readonly profile: { readonly description: string; readonly bytes: Uint8Array } | null;
+  /** What its colours mean. */
+  readonly colour: ImageColour;
   /** Pixels per inch; null when it does not say. */
   readonly dpi: { readonly x: number; readonly y: number } | null;
   /** The pyramid, where it is one. */
@@ -107,6 +111,7 @@ function pyramidImage(pyramid: Pyramid, { maxBytes }: OpenContext): OpenImage {
     },
     pixels: pyramid.pixels,
     profile: info.profile,
+    colour: { space: pyramid.pixels.space, embedded: parsed(info.profile?.bytes) },
     dpi: info.dpi,
     pyramid,
     pixelSource: async (level, tiles, signal) => {
@@ -129,6 +134,16 @@ function pyramidImage(pyramid: Pyramid, { maxBytes }: OpenContext): OpenImage {
     xmp: () => pyramid.xmp(),
     close: () => pyramid.close(),
   };
+}
+
+/** An embedded profile; one that cannot be parsed is as if it were not there. */
+function parsed(bytes: Uint8Array | undefined): Profile | null {
+  try {
+    return bytes === undefined ? null : parseProfile(bytes);
+  } catch (error) {
+    if (error instanceof PyramidionError) return null;
+    throw error;
+  }
 }
 
 /** Pixels per inch of an image that does not say. */
@@ -171,6 +186,7 @@ async function openPlain(source: Source, context: OpenContext): Promise<OpenImag
       alpha: info.alpha === 'none' ? 'none' : 'straight',
     },
     profile: probed.profile === null ? null : { description: probed.profile.description, bytes: probed.profile.bytes },
+    colour: { space: probed.pixelSpace, embedded: probed.viaSrgb ? null : probed.profile },
     dpi: info.dpi,
     pyramid: null,
     pixelSource: async () => ({ source: { kind: 'image', input, format, page }, release: () => {} }),

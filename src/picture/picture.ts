@@ -10,6 +10,7 @@ import type { TileIndex } from '../pyramid/tile-index.js';
 import { completeRequest } from '../region/complete.js';
 import { planRect } from '../region/rect.js';
 import { defaultRequest, type ImageRequest } from '../region/request.js';
+import type { ColourChooser } from './colour.js';
 import type { OpenImage } from './image.js';
 import { type RenderLimits, resolveLimits } from './limits.js';
 
@@ -95,6 +96,8 @@ type PartialField<T> = T extends readonly unknown[] ? T : T extends object ? { r
 export interface PictureContext {
   readonly renderer: Renderer;
   readonly limits: RenderLimits;
+  /** Chooses the profiles of views; the folders of profiles are read when it is first asked for. */
+  colours(): Promise<ColourChooser>;
   /** Throws `ENGINE_CLOSED` when the engine is closed or closing. */
   checkOpen(): void;
   /** Runs a task under the caller's signal, the engine's, and a deadline. */
@@ -181,7 +184,7 @@ export class Picture {
       const region = planRect(this.#image.structure, rect, frame, limits);
       const encoding = tileEncoding(this.#image, icc);
       checkSides(encoding, frame);
-      const plan = { tile: null, region, encoding };
+      const plan = { tile: null, region, colour: null, dither: null, encoding };
       return carryOut(this.#image, plan, { renderer: this.#context.renderer, limits, signal });
     });
   }
@@ -210,7 +213,7 @@ export class Picture {
       const region = planRect(structure, { level, rect }, { width, height }, limits);
       const encoding = rawEncoding(pixels);
       const { renderer } = this.#context;
-      const { bytes, samples } = await makeView(this.#image, region, encoding, { renderer, signal });
+      const { bytes, samples } = await makeView(this.#image, { region, encoding }, { renderer, signal });
       const { output } = encoding;
       return {
         data: output.bits === 8 ? bytes : new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2),
@@ -224,7 +227,9 @@ export class Picture {
 
   /** What {@link render} would do, as data: no pixel is read. */
   async plan(request: PartialRequest | string, options: ViewOptions = {}): Promise<ViewPlan> {
-    return this.#run(options, ({ limits }) => planView(this.#image, requestOf(request), limits));
+    return this.#run(options, async ({ limits }) =>
+      planView(this.#image, requestOf(request), { limits, colours: await this.#context.colours() }),
+    );
   }
 
   /**
@@ -233,7 +238,7 @@ export class Picture {
    */
   async render(request: PartialRequest | string, options: ViewOptions = {}): Promise<Rendition> {
     return this.#run(options, async ({ signal, limits }) => {
-      const plan = await planView(this.#image, requestOf(request), limits);
+      const plan = await planView(this.#image, requestOf(request), { limits, colours: await this.#context.colours() });
       return carryOut(this.#image, plan, { renderer: this.#context.renderer, limits, signal });
     });
   }

@@ -1,7 +1,8 @@
 /** The structure of a pyramid TIFF: read from its directories and tile tables, never from its pixels. */
+
+import { parseProfile } from '../colour/parse.js';
 import { PyramidionError } from '../errors.js';
 import { TAG as METADATA_TAG } from '../ingest/metadata.js';
-import { parseProfile } from '../ingest/profile.js';
 import { openFile } from '../source/file.js';
 import {
   type ByteRange,

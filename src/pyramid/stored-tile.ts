@@ -3,8 +3,9 @@
  * a TIFF is an abbreviated stream: its tables stand elsewhere, and that its components are YCbCr or RGB is a field of
  * the TIFF (technical note 2 of TIFF 6.0). Both are put in front of it here.
  */
+
+import { parseProfile } from '../colour/parse.js';
 import { PyramidionError } from '../errors.js';
-import { parseProfile } from '../ingest/profile.js';
 import type { Level, Pyramid } from './open.js';
 import { PHOTOMETRIC } from './pixel-type.js';
 

@@ -6,7 +6,7 @@ import { ENCODE_DEFAULTS, planEncoding } from '../../src/encode/index.js';
 import { PyramidionError } from '../../src/errors.js';
 import type { BuildOptions, BuildReport, EngineOptions, ImageInfo } from '../../src/ingest/types.js';
 import type { PictureInfo } from '../../src/picture/picture.js';
-import { formatRequest, type ViewPlan } from '../../src/pipeline.js';
+import type { ViewPlan } from '../../src/pipeline.js';
 import { parseModifiers } from '../../src/protocol/image-serving/modifiers.js';
 import { planRegion } from '../../src/region/plan.js';
 
@@ -58,10 +58,13 @@ function planned(query: string): ViewPlan {
     levels: [{ width: 640, height: 480, downsampleX: 1, downsampleY: 1, tileWidth: 640, tileHeight: 480 }],
   };
   const { request } = parseModifiers(query);
-  const facts = { hasAlpha: true, space: 'rgb', dpi: 72, icc: new Uint8Array(3144), xmp: null } as const;
-  const output = { ...formatRequest(request.output), iccEmbed: true };
+  const icc = new Uint8Array(3144);
+  const facts = { hasAlpha: true, space: 'rgb', dpi: 72, icc, iccSpace: 'rgb', xmp: null } as const;
+  const output = { ...request.output, iccEmbed: true };
   return {
     tile: null,
+    colour: null,
+    dither: null,
     region: planRegion(structure, request),
     encoding: planEncoding(output, facts, ENCODE_DEFAULTS),
   };

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { srgbProfile } from '../../src/colour/generated.js';
 import { type BuildOptions, Engine } from '../../src/index.js';
 import { readExifFields } from '../../src/ingest/exif.js';
-import { srgbProfile } from '../../src/ingest/srgb.js';
 import { TiffReader } from '../../src/ingest/tiff-fields.js';
 
 const WIDTH = 397;

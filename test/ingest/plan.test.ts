@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { srgbProfile } from '../../src/colour/generated.js';
+import type { Profile } from '../../src/colour/parse.js';
+import { parseProfile } from '../../src/colour/parse.js';
 import { makeTags } from '../../src/ingest/metadata.js';
-import type { Profile } from '../../src/ingest/profile.js';
-import { parseProfile } from '../../src/ingest/profile.js';
-import { srgbProfile } from '../../src/ingest/srgb.js';
 import type { BuildOptions } from '../../src/ingest/types.js';
 import { type Differences, plan } from './support.js';
 
@@ -11,7 +11,8 @@ import { type Differences, plan } from './support.js';
 function profile(pixelSpace: Profile['pixelSpace'], rest: Partial<Profile> = {}): Profile {
   const bytes = Uint8Array.from(Buffer.from(`profile ${pixelSpace} ${JSON.stringify(rest)}`));
   const space = { gray: 'GRAY', rgb: 'RGB ', cmyk: 'CMYK' }[pixelSpace ?? 'gray'];
-  return { bytes, description: `a ${pixelSpace} profile`, space, pixelSpace, canRead: true, canWrite: true, ...rest };
+  const facts = { bytes, id: Buffer.from(bytes).toString('hex'), description: `a ${pixelSpace} profile` };
+  return { ...parseProfile(srgbProfile()), ...facts, space, pixelSpace, canRead: true, canWrite: true, ...rest };
 }
 
 const rgba: Differences = { info: { bands: 4, alpha: 'straight', format: 'png' } };

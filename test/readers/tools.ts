@@ -11,7 +11,8 @@ export type Tool =
   | 'tiff2rgba'
   | 'openslide-show-properties'
   | 'openslide-write-png'
-  | 'exiftool';
+  | 'exiftool'
+  | 'transicc';
 
 function isInstalled(tool: Tool): boolean {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => {

@@ -1,0 +1,140 @@
+/** Colours of a view: which profiles it is converted between. */
+import { type ColourDefaults, type ColourOptions, type ColourPlan, chooseColour } from '../colour/choose.js';
+import { findDefaults } from '../colour/defaults.js';
+import type { Intent, Profile } from '../colour/parse.js';
+import { ProfileRegistry } from '../colour/registry.js';
+import { invalidOption } from '../errors.js';
+import type { ColourJob, PixelType } from '../native/contract.js';
+import type { OutputRequest } from '../region/request.js';
+
+/** Colour settings of an engine, under the names a catalog has them by. A profile's name is any that the registry knows; '' is none. */
+export interface ColourSettings {
+  /** Folders of ICC profiles. */
+  readonly profileFolders: readonly string[];
+  /** Folders of free profiles that may stand in for press profiles that are not installed. */
+  readonly standInFolders: readonly string[];
+  /** Profiles of replies, by their pixel type; also what an image without a profile is taken to be in. */
+  readonly iccProfileRgb: string;
+  readonly iccProfileCmyk: string;
+  readonly iccProfileGray: string;
+  /** What an image without a profile is taken to be in, before those. */
+  readonly iccProfileSrcRgb: string;
+  readonly iccProfileSrcCmyk: string;
+  readonly iccProfileSrcGray: string;
+  readonly iccRenderIntent: Intent;
+  readonly iccBlackPointCompensation: boolean;
+  readonly iccDither: boolean;
+}
+
+/** RGB replies in sRGB, which is what browsers take them for; no profile is assumed for gray and CMYK. */
+export const DEFAULT_COLOUR: ColourSettings = {
+  profileFolders: [],
+  standInFolders: [],
+  iccProfileRgb: 'sRGB',
+  iccProfileCmyk: '',
+  iccProfileGray: '',
+  iccProfileSrcRgb: '',
+  iccProfileSrcCmyk: '',
+  iccProfileSrcGray: '',
+  iccRenderIntent: 'relative',
+  iccBlackPointCompensation: true,
+  iccDither: false,
+};
+
+/** The settings with some of them set. Throws `INVALID_OPTION`. */
+export function resolveColour(given: object): ColourSettings {
+  for (const [name, value] of Object.entries(given)) {
+    const fallback = (DEFAULT_COLOUR as unknown as Readonly<Record<string, unknown>>)[name];
+    if (fallback === undefined) throw invalidOption(`colour.${name}`, value, 'left out: there is no such setting');
+    const isRight = Array.isArray(fallback)
+      ? Array.isArray(value) && value.every((item) => typeof item === 'string')
+      : name === 'iccRenderIntent'
+        ? ['perceptual', 'relative', 'saturation', 'absolute'].includes(value)
+        : typeof value === typeof fallback;
+    if (!isRight) throw invalidOption(`colour.${name}`, value, `like its default, ${JSON.stringify(fallback)}`);
+  }
+  return { ...DEFAULT_COLOUR, ...given };
+}
+
+/** What is known of an image's colours. */
+export interface ImageColour {
+  readonly space: PixelType['space'];
+  /** The embedded profile; null when there is none that can be parsed. */
+  readonly embedded: Profile | null;
+}
+
+/** Finds profiles and chooses those of a view. */
+export interface ColourChooser {
+  /** Errors: `PROFILE_INVALID`, `PROFILE_MISMATCH` and `INVALID_OPTION` for what `icc=` asks. */
+  choose(image: ImageColour, output: OutputRequest): Promise<ColourPlan>;
+}
+
+/**
+ * Reads the folders of the settings and finds their profiles. A default that cannot be found is as if it were empty, and
+ * told to `onWarning`.
+ */
+export async function openColour(
+  settings: ColourSettings,
+  onWarning: (message: string) => void,
+): Promise<ColourChooser> {
+  const { profileFolders, standInFolders } = settings;
+  const registry = await ProfileRegistry.open({
+    folders: profileFolders,
+    ...(standInFolders.length > 0 && { standIns: { folders: standInFolders } }),
+    onWarning: ({ message }) => onWarning(message),
+  });
+  const found = await findDefaults(registry, {
+    output: { rgb: settings.iccProfileRgb, cmyk: settings.iccProfileCmyk, gray: settings.iccProfileGray },
+    source: { rgb: settings.iccProfileSrcRgb, cmyk: settings.iccProfileSrcCmyk, gray: settings.iccProfileSrcGray },
+  });
+  for (const { message } of found.warnings) onWarning(message);
+  const defaults: ColourDefaults = found;
+  const options: ColourOptions = {
+    intent: settings.iccRenderIntent,
+    blackPointCompensation: settings.iccBlackPointCompensation,
+    dither: settings.iccDither,
+  };
+  return {
+    choose: async ({ space, embedded }, output) => {
+      const { icc } = output;
+      const known = icc === null ? null : await registry.find(icc.profile, { option: 'icc' });
+      return chooseColour({
+        pixelType: pixelTypeOf(output.pixelType),
+        icc: icc === null || known === null ? null : { ...icc, known },
+        layer: { space, embedded, defaults },
+        defaults,
+        options,
+      });
+    },
+  };
+}
+
+/** The pixel type that `fmt` names; another word is for the encoder to refuse. */
+function pixelTypeOf(word: string | null): PixelType['space'] | null {
+  return word === 'gray' || word === 'rgb' || word === 'cmyk' ? word : null;
+}
+
+/** The conversion that native code makes; null when the values stay as they are, or are converted without profiles. */
+export function colourJob(plan: ColourPlan): ColourJob | null {
+  const { conversion, input, output, intent, blackPointCompensation } = plan;
+  if (conversion !== 'managed' || input === null || output === null) return null;
+  return {
+    inputProfile: sharedBytes(input.profile),
+    outputProfile: sharedBytes(output.profile),
+    intent,
+    blackPointCompensation,
+  };
+}
+
+/** Profiles as all threads can read them: one copy, however many views take them. */
+const shared = new WeakMap<Profile, Uint8Array>();
+
+function sharedBytes(profile: Profile): Uint8Array {
+  let bytes = shared.get(profile);
+  if (bytes === undefined) {
+    bytes = new Uint8Array(new SharedArrayBuffer(profile.bytes.length));
+    bytes.set(profile.bytes);
+    shared.set(profile, bytes);
+  }
+  return bytes;
+}
