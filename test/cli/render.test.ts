@@ -123,7 +123,7 @@ describe('a query that is wrong', () => {
   test.each([
     ['nope=1&wid=9&Other', ["there is no command 'nope': it is ignored", "there is no command 'Other': it is ignored"]],
     ['req=props', ['req=props is for servers: an image is made']],
-    ['icc=sRGB', ['icc has no effect yet: colours are converted without profiles']],
+    ['icc=sRGB', []],
     ['req=tmb', []],
   ])('%s: what has no effect is told', async (query, messages) => {
     const { code, err } = await render('a.jpg', [query]);
@@ -145,6 +145,7 @@ describe('limits', () => {
         maxNonDsfSize: 100,
         deadlineMs: 0,
       },
+      colour: { profileFolders: [] },
     });
     expect(Object.keys(standard?.limits ?? {}).sort()).toEqual(Object.keys(DEFAULT_RENDER_LIMITS).sort());
     const [more] = (await render('a.jpg', ['--max-mpix', '400'])).started;
