@@ -91,7 +91,10 @@ function isAsStored({ pyramid, pixels }: OpenImage, { output }: ImageRequest, { 
     !output.xmpEmbed &&
     output.icc === null;
   const keepsSpace = output.pixelType === null || output.pixelType === pixels.space;
-  return isPlain && keepsSpace && output.format !== 'pjpeg' && pixels.space !== 'cmyk';
+  // Alpha has a background put under it.
+  const isOpaque = pixels.alpha === 'none';
+  const keepsCoding = output.format !== 'pjpeg' && output.compression !== 'lossless';
+  return isPlain && keepsSpace && isOpaque && keepsCoding && pixels.space !== 'cmyk';
 }
 
 /** Carries out a plan. Errors: those of reading and of native code, `LIMIT_EXCEEDED` (`maxMessageSize`), `ABORTED`. */
