@@ -1,4 +1,4 @@
-/** The library's face: one engine that probes, builds and verifies, under the memory budget of the process. */
+/** The library's face: one engine that probes, builds and verifies under the memory budget of the process, and opens images for views. */
 import { EventEmitter, setMaxListeners } from 'node:events';
 import { type ErrorCode, invalidOption, PyramidionError, toPyramidionError } from './errors.js';
 import { type BuildContext, buildPyramid, openSpooled, planWith } from './ingest/build.js';
@@ -64,7 +64,7 @@ let shared: SharedPool | null = null;
 let closing: Promise<void> = Promise.resolve();
 
 /**
- * Builds pyramids. Start one with {@link Engine.start}, and close it.
+ * Builds pyramids, and opens them for views. Start one with {@link Engine.start}, and close it.
  *
  * The memory budget, the worker threads and the processors belong to the process: engines that are open at the same
  * time share them. A second engine takes those in force for what its options leave out, and is refused with

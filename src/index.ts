@@ -14,10 +14,47 @@ export type {
   AutocropJob,
   BuiltLevel,
   Capabilities,
+  Kernel,
   NativeRect,
+  PixelType,
   ReductionFilter,
   SourceFormat,
   UnsharpMask,
 } from './native/contract.js';
+export type { RenderLimits } from './picture/limits.js';
+export {
+  type PartialRequest,
+  type Picture,
+  type PictureInfo,
+  type PictureLevel,
+  type RegionAddress,
+  type RegionPixels,
+  requestOf,
+  type TileAddress,
+  type TileOptions,
+  type ViewOptions,
+} from './picture/picture.js';
+export type { Rendition, ViewPlan } from './pipeline.js';
 export type { BudgetSnapshot } from './pool/budget.js';
+export { type PyramidInfo, type PyramidLevel, readPyramid } from './pyramid/pyramid.js';
+export type { TileIndex } from './pyramid/tile-index.js';
+export {
+  type AnchorRequest,
+  type CropRequest,
+  canonical,
+  type ExtendRequest,
+  type FitMode,
+  type Flip,
+  type IccRequest,
+  type ImageRequest,
+  type LayerRequest,
+  type LayerScale,
+  type OutputRequest,
+  type QuantizeRequest,
+  type RequestColour,
+  type RequestRect,
+  type SharpenRequest,
+  type ThumbnailRequest,
+  type ViewRequest,
+} from './region/request.js';
 export { VERSION } from './version.js';
