@@ -51,12 +51,13 @@ describe('what it tells to run', () => {
 
   const commands = blocks('sh').flatMap((block) => block.trim().split('\n'));
 
-  test('has commands for build, info and validate', () => {
-    for (const name of ['build', 'info', 'validate']) expect(commands.join('\n')).toContain(`npx pyramidion ${name} `);
+  test('has commands for build, info, render and validate', () => {
+    for (const name of ['build', 'info', 'render', 'validate'])
+      expect(commands.join('\n')).toContain(`npx pyramidion ${name} `);
   });
 
   test.each(commands)('%s', (command) => {
-    const [npx, program, ...words] = command.split(' ');
+    const [npx, program, ...words] = command.split(' ').map((word) => word.replace(/^'(.*)'$/, '$1'));
     expect([npx, program]).toEqual(['npx', 'pyramidion']);
     const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'dist', 'cli.js'), ...words], {
       cwd: folder,
@@ -67,13 +68,18 @@ describe('what it tells to run', () => {
     else expect(stdout).not.toBe('');
   });
 
-  test('the example for the library', async () => {
-    const [example = ''] = blocks('js');
+  test.each([
+    ['build', /^900 × 600 rgb, takes \d+ bytes to build\n[\s\S]*photo(-\d+)?\.tif: \d levels, jpeg, \d+ bytes\n$/],
+    [
+      'render',
+      /^detail\.webp: 300 × 200 image\/webp\na tile: \d+ bytes of image\/jpeg\na region: 9216 samples, 3 a pixel\n$/,
+    ],
+  ])('the example of the library that has %s', async (name, expected) => {
+    const example = blocks('js').find((block) => block.includes(`.${name}(`)) ?? '';
     await writeFile(join(folder, 'example.mjs'), example);
     const { status, stdout, stderr } = spawnSync(process.execPath, ['example.mjs'], { cwd: folder, encoding: 'utf8' });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    expect(stdout).toMatch(/^900 × 600 rgb, takes \d+ bytes to build\n/);
-    expect(stdout).toMatch(/photo(-\d+)?\.tif: \d levels, jpeg, \d+ bytes\n$/);
+    expect(stdout).toMatch(expected);
   });
 
   test('npm scripts', () => {
