@@ -51,15 +51,18 @@ const STDOUT = '-';
  */
 export async function runRender(
   path: string,
-  output: string | undefined,
+  named: string | undefined,
   modifiers: string,
   flags: RenderFlags,
   context: CliContext,
 ): Promise<number> {
+  // Where the output was left out, the query stands in its place.
+  const isQuery = modifiers === '' && named?.includes('=') === true && !(endingOf(named) in FORMATS);
+  const output = isQuery ? undefined : named;
   if (output === undefined && !flags.explain) throw new UsageError('render needs the name of a file to write to');
   if (output === STDOUT && !flags.explain) checkStdout(flags, context);
   try {
-    const query = modifiers.replace(/^\?/, '');
+    const query = (isQuery ? named : modifiers).replace(/^\?/, '');
     const asked = parseModifiers(query);
     const warnings = warningsOf(asked, output);
     for (const warning of warnings)
@@ -126,7 +129,7 @@ async function checkOutput(path: string, output: string): Promise<void> {
 
 /** What of a query has no effect here. */
 function warningsOf({ ignored, req, given }: Modifiers, output: string | undefined): string[] {
-  const ending = output === undefined || output === STDOUT ? '' : extname(output).toLowerCase();
+  const ending = output === undefined || output === STDOUT ? '' : endingOf(output);
   return [
     ...ignored.map((name) => `there is no command '${name}': it is ignored`),
     ...(req.type === 'img' || req.type === 'tmb' ? [] : [`req=${req.type} is for servers: an image is made`]),
@@ -134,6 +137,10 @@ function warningsOf({ ignored, req, given }: Modifiers, output: string | undefin
       ? []
       : [`the ending ${ending} is that of no format (${Object.keys(FORMATS).join(', ')}): written as jpeg`]),
   ];
+}
+
+function endingOf(output: string): string {
+  return extname(output).toLowerCase();
 }
 
 /** An operator at a command line is no client of a server: replies are bounded by their pixels only. */
@@ -159,7 +166,7 @@ function withFormat(
   output: string | undefined,
   { pixels }: Pick<PictureInfo, 'pixels'>,
 ): string {
-  const format = output === undefined ? undefined : FORMATS[extname(output).toLowerCase()];
+  const format = output === undefined ? undefined : FORMATS[endingOf(output)];
   if (format === undefined || given.has('fmt')) return query;
   const keepsAlpha = format.alpha && pixels.alpha !== 'none' && !given.has('bgc');
   return `fmt=${format.name}${keepsAlpha ? '-alpha' : ''}${query === '' ? '' : `&${query}`}`;

@@ -185,7 +185,7 @@ describe('render', () => {
 
   test('a stored tile is told by --explain, and comes as it is stored', async () => {
     const query = 'scl=1&rect=128,128,128,128';
-    const plan = await run('render', 'view-of.tif', '--explain', '-', query);
+    const plan = await run('render', 'view-of.tif', '--explain', query);
     expect(JSON.parse(plan.stdout)).toMatchObject({ tile: { level: 0, column: 1, row: 1 } });
     const { stdout } = await run('render', 'view-of.tif', 'tile.jpg', query, '--json');
     expect(JSON.parse(stdout)).toMatchObject({ tile: { level: 0, column: 1, row: 1 }, width: 128, height: 128 });

@@ -205,6 +205,8 @@ describe('the output', () => {
       out: '',
       err: 'pyramidion: render needs the name of a file to write to\n',
     });
+    expect(await run(['render', source, 'wid=300'])).toMatchObject({ code: 2, started: [] });
+    expect(await asked('a=b.jpg')).toBe('fmt=jpeg');
     expect((await run(['render'])).code).toBe(2);
   });
 });
@@ -226,6 +228,8 @@ describe('--explain', () => {
     const { code, out } = await run(['render', source, '--explain']);
     expect(code).toBe(0);
     expect(JSON.parse(out)).toHaveProperty('encoding.mediaType', 'image/jpeg');
+    const { calls } = await run(['render', source, 'wid=30&fmt=png', '--explain']);
+    expect(calls.at(-1)).toMatchObject({ method: 'plan', request: 'wid=30&fmt=png' });
   });
 });
 
