@@ -176,10 +176,12 @@ export function planRegion(
 
 /**
  * The axes of a plan for a picture that starts at pixel (`originX`, `originY`) of the level and holds at least the
- * plan's window. What lies outside the window is never weighed, so `low … high` are drawn in to it.
+ * plan's window. What lies outside the window is never weighed, so `low … high` are drawn in to it. Those of an empty
+ * plan stay as they are: there is no picture.
  */
 export function relativeTo(plan: RegionPlan, originX: number, originY: number): { readonly x: Axis; readonly y: Axis } {
   const { window } = plan;
+  if (plan.empty) return { x: plan.x, y: plan.y };
   const move = (axis: Axis, by: number, start: number, length: number): Axis => ({
     ...axis,
     origin: axis.origin - by,
@@ -220,8 +222,8 @@ const NOTHING = {
   level: 0,
   window: { left: 0, top: 0, width: 0, height: 0 },
   tiles: { left: 0, top: 0, width: 0, height: 0 },
-  x: { origin: 0, step: 1, first: 0, count: 0, low: 0, high: 0 },
-  y: { origin: 0, step: 1, first: 0, count: 0, low: 0, high: 0 },
+  x: { origin: 0, step: 1, first: 0, count: 0, low: 0, high: 1 },
+  y: { origin: 0, step: 1, first: 0, count: 0, low: 0, high: 1 },
   rotate: null,
   turn: 1,
   crop: { left: 0, top: 0, width: 0, height: 0 },

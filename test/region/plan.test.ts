@@ -78,6 +78,9 @@ describe('§5.3', () => {
     const plan = view({ rgn: { x: 2000, y: 0, width: 100, height: 100 }, wid: 50 });
     expect(plan).toMatchObject({ empty: true, size: { width: 50, height: 50 }, decodedPixels: 0 });
     expect(plan.frame.canvas.width).toBe(0);
+    // As the native contract has it: `high` is above `low`, also where nothing is made.
+    const none = { origin: 0, step: 1, first: 0, count: 0, low: 0, high: 1 };
+    expect(relativeTo(plan, 0, 0)).toEqual({ x: none, y: none });
   });
 
   test.each<[string, Partial<ViewRequest>]>([
