@@ -49,17 +49,17 @@ const ENOUGH = 1e-9;
 /**
  * Takes the smallest level that has at least the resolution of the picture on both axes, and the full one where none
  * has. A level that would be shown pixel for pixel is always enough, though rounding its size may have left it a
- * little short; its pixels are then taken one to one (step exactly 1, whole origin).
+ * little short; its pixels are then taken one to one (step exactly 1, whole origin). The last pixels of an odd side
+ * can be so on several levels; the largest of them is the one that is meant.
  */
 export function sample(levels: readonly LevelStructure[], x: Placement, y: Placement): Sampling {
   const area = (index: number): number => (levels[index]?.width ?? 0) * (levels[index]?.height ?? 0);
-  let chosen = -1;
-  let largest = 0;
-  levels.forEach((level, index) => {
-    if (area(index) > area(largest)) largest = index;
-    if (suffices(level, x, y) && (chosen < 0 || area(index) < area(chosen))) chosen = index;
-  });
-  if (chosen < 0) chosen = largest;
+  const smallestFirst = [...levels.keys()].sort((a, b) => area(a) - area(b));
+  const chosen =
+    smallestFirst.findLast((index) => startsOf(levelAt(levels, index), x, y) !== undefined) ??
+    smallestFirst.find((index) => reachesBoth(levelAt(levels, index), x, y)) ??
+    smallestFirst.at(-1) ??
+    0;
   const level = levelAt(levels, chosen);
   const [startX, startY] = startsOf(level, x, y) ?? [undefined, undefined];
   return {
@@ -77,8 +77,8 @@ export function levelAt(levels: readonly LevelStructure[], index: number): Level
   return level;
 }
 
-function suffices(level: LevelStructure, x: Placement, y: Placement): boolean {
-  return (reaches(x, level.downsampleX) && reaches(y, level.downsampleY)) || startsOf(level, x, y) !== undefined;
+function reachesBoth({ downsampleX, downsampleY }: LevelStructure, x: Placement, y: Placement): boolean {
+  return reaches(x, downsampleX) && reaches(y, downsampleY);
 }
 
 /** The level pixels where the picture starts, when it is shown pixel for pixel both ways. */

@@ -381,6 +381,17 @@ describe('levels', () => {
     expect(plan.window).toEqual({ left: 512, top: 0, width: 71, height: 128 });
   });
 
+  test('a region at scale 1 is of the full level, also the last pixel of odd sides', () => {
+    const image = imageOf(211, 143, 16);
+    const corner = { x: 210, y: 142, width: 1, height: 1 };
+    const inset = { x: 209, y: 141, width: 2, height: 2 };
+    for (const rgn of [corner, inset, { ...corner, x: 0 }]) {
+      const plan = planRegion(image, requestOf({ view: { rgn, scl: 1 } }));
+      expect([plan.level, plan.x.step, plan.y.step]).toEqual([0, 1, 1]);
+      expect(plan.window).toEqual({ left: rgn.x, top: rgn.y, width: rgn.width, height: rgn.height });
+    }
+  });
+
   test('the window lies in the level and its tiles, and holds every pixel the kernel weighs', () => {
     const reach = { bilin: 1, bicub: 2, sharp2: 3, bisharp: 2 };
     fc.assert(
