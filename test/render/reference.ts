@@ -30,19 +30,28 @@ const KERNELS: Readonly<Record<Kernel, { radius: number; value: (x: number) => n
   bisharp: { radius: 2, value: cubic(-1) },
 };
 
+/** What one output pixel of an axis is made of: source pixels and their weights. */
+interface Taps {
+  readonly at: readonly number[];
+  readonly weight: readonly number[];
+}
+
 /** Weights of the source pixels for each output pixel of an axis. Output `i` is centred at `origin + (i + ½)·step`. */
-function axis(count: number, length: number, origin: number, step: number, kernel: Kernel) {
+function axis(count: number, length: number, origin: number, step: number, kernel: Kernel): Taps[] {
   const { radius, value } = KERNELS[kernel];
   const stretch = Math.max(1, step);
   return Array.from({ length: count }, (_, i) => {
     const centre = origin + (i + 0.5) * step;
-    const taps: { at: number; weight: number }[] = [];
+    const at: number[] = [];
+    const weight: number[] = [];
     for (let j = Math.floor(centre - radius * stretch - 1); j <= centre + radius * stretch + 1; j++) {
-      const weight = value((j + 0.5 - centre) / stretch);
-      if (weight !== 0) taps.push({ at: Math.min(Math.max(j, 0), length - 1), weight });
+      const w = value((j + 0.5 - centre) / stretch);
+      if (w === 0) continue;
+      at.push(Math.min(Math.max(j, 0), length - 1));
+      weight.push(w);
     }
-    const sum = taps.reduce((total, { weight }) => total + weight, 0);
-    return taps.map(({ at, weight }) => ({ at, weight: weight / sum }));
+    const sum = weight.reduce((total, w) => total + w, 0);
+    return { at, weight: weight.map((w) => w / sum) };
   });
 }
 
@@ -62,21 +71,23 @@ export function resample(image: Plane, width: number, height: number, kernel: Ke
   const { samples, data } = image;
   const wide = new Float64Array(width * image.height * samples);
   for (let y = 0; y < image.height; y++) {
-    columns.forEach((taps, x) => {
-      for (const { at, weight } of taps)
-        for (let c = 0; c < samples; c++) {
-          const to = (y * width + x) * samples + c;
-          wide[to] = (wide[to] ?? 0) + weight * (data[(y * image.width + at) * samples + c] ?? 0);
-        }
+    const row = y * image.width * samples;
+    columns.forEach(({ at, weight }, x) => {
+      for (let c = 0; c < samples; c++) {
+        let sum = 0;
+        for (let k = 0; k < at.length; k++) sum += (weight[k] ?? 0) * (data[row + (at[k] ?? 0) * samples + c] ?? 0);
+        wide[(y * width + x) * samples + c] = sum;
+      }
     });
   }
   const out = new Float64Array(width * height * samples);
-  rows.forEach((taps, y) => {
-    for (const { at, weight } of taps)
-      for (let i = 0; i < width * samples; i++) {
-        const to = y * width * samples + i;
-        out[to] = (out[to] ?? 0) + weight * (wide[at * width * samples + i] ?? 0);
-      }
+  const line = width * samples;
+  rows.forEach(({ at, weight }, y) => {
+    for (let k = 0; k < at.length; k++) {
+      const from = (at[k] ?? 0) * line;
+      const w = weight[k] ?? 0;
+      for (let i = 0; i < line; i++) out[y * line + i] = (out[y * line + i] ?? 0) + w * (wide[from + i] ?? 0);
+    }
   });
   return out;
 }
