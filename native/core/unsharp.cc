@@ -25,6 +25,7 @@ UnsharpStream::UnsharpStream(const UnsharpMask& mask, const PixelType& pixels, i
   ring_.resize(row_bytes_ * static_cast<size_t>(2 * reach_ + 1));
   column_.resize(samples);
   blurred_.resize(samples);
+  padded_.resize(samples + 2 * static_cast<size_t>(reach_) * static_cast<size_t>(pixels.samples()));
   out_.resize(row_bytes_);
 }
 
@@ -60,16 +61,22 @@ void UnsharpStream::sharpen(int y) {
     for (size_t i = 0; i < count; ++i)
       column_[i] += (static_cast<float>(above[i]) + static_cast<float>(below[i])) * weight;
   }
-  for (int x = 0; x < width_; ++x)
-    for (size_t c = 0; c < colours; ++c) {
-      float sum = column_[static_cast<size_t>(x) * samples + c] * weights_[0];
-      for (int k = 1; k <= reach_; ++k) {
-        const auto left = static_cast<size_t>(std::max(x - k, 0)),
-                   right = static_cast<size_t>(std::min(x + k, width_ - 1));
-        sum += (column_[left * samples + c] + column_[right * samples + c]) * weights_[static_cast<size_t>(k)];
-      }
-      blurred_[static_cast<size_t>(x) * samples + c] = sum;
-    }
+  // The row with its ends repeated, so that every tap is a sweep over the whole of it.
+  const size_t margin = static_cast<size_t>(reach_) * samples;
+  std::copy(column_.begin(), column_.end(), padded_.begin() + static_cast<std::ptrdiff_t>(margin));
+  for (size_t i = 0; i < margin; ++i) {
+    padded_[i] = column_[i % samples];
+    padded_[margin + count + i] = column_[count - samples + i % samples];
+  }
+  const float* const row = padded_.data() + margin;
+  for (size_t i = 0; i < count; ++i) blurred_[i] = row[i] * weights_[0];
+  for (int k = 1; k <= reach_; ++k) {
+    const size_t away = static_cast<size_t>(k) * samples;
+    const float weight = weights_[static_cast<size_t>(k)];
+    const float* const left = row - away;
+    const float* const right = row + away;
+    for (size_t i = 0; i < count; ++i) blurred_[i] += (left[i] + right[i]) * weight;
+  }
 
   const auto amount = static_cast<float>(mask_.amount);
   const auto threshold = static_cast<float>(mask_.threshold) * top / 255.0F;

@@ -32,7 +32,7 @@ class UnsharpStream {
   int received_ = 0, emitted_ = 0;
   std::vector<float> weights_;  // centre first
   std::vector<uint8_t> ring_;   // the last 2 · reach + 1 rows
-  std::vector<float> column_, blurred_;
+  std::vector<float> column_, padded_, blurred_;
   std::vector<uint8_t> out_;
 };
 

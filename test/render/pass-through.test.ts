@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { Engine } from '../../src/engine.js';
-import { srgbProfile } from '../../src/ingest/srgb.js';
+import { srgbProfile } from '../../src/colour/generated.js';
 import type { BuildOptions } from '../../src/ingest/types.js';
 import type { Picture, TileAddress } from '../../src/picture/picture.js';
 import { openPyramid } from '../../src/pyramid/open.js';
