@@ -15,6 +15,7 @@
 #include "options.h"
 #include "palette.h"
 #include "png_writer.h"
+#include "source.h"
 
 namespace pyramidion {
 
@@ -108,8 +109,17 @@ void check_holds(const Picture& picture, const EncodeJob& job, GType type) {
   if (!space || !bits || !alpha) refuse(job.saver + " cannot hold such pixels");
 }
 
+// Has libvips give a picture up when told to: it tells of its progress now and then, on any of its threads.
+void watch(VipsImage* image, const Control& control) {
+  vips_image_set_progress(image, TRUE);
+  const auto on_progress = +[](VipsImage* saved, VipsProgress*, const Control* told) {
+    if (told->stop_reason() != Control::run) vips_image_set_kill(saved, TRUE);
+  };
+  g_signal_connect(image, "eval", reinterpret_cast<GCallback>(on_progress), const_cast<Control*>(&control));
+}
+
 // Encodes by the libvips saver of the job's name. `quality` takes the place of its option Q, 0 leaves it.
-Buffer save_by_libvips(const Picture& picture, const EncodeJob& job, int quality) {
+Buffer save_by_libvips(const Picture& picture, const EncodeJob& job, int quality, const Control& control) {
   const std::string name = job.saver + "_buffer";
   const GType type = vips_type_find("VipsForeignSave", name.c_str());
   if (type == 0) throw Failure("encode", "FORMAT_UNSUPPORTED", "this libvips has no " + job.saver);
@@ -122,10 +132,15 @@ Buffer save_by_libvips(const Picture& picture, const EncodeJob& job, int quality
   }
   if (quality > 0) save.set("Q", quality);
   const Image image = as_image(picture, job);
+  watch(image.get(), control);
   save.set_object("in", image.get())
       .set_flags("keep",
                  (job.icc.size > 0 ? VIPS_FOREIGN_KEEP_ICC : 0) | (job.xmp.size > 0 ? VIPS_FOREIGN_KEEP_XMP : 0));
-  if (!save.build()) throw Failure("encode", "INTERNAL", job.saver + " failed", take_vips_error());
+  if (!save.build()) {
+    const std::string detail = take_vips_error();
+    check_stop(control);
+    throw Failure("encode", "INTERNAL", job.saver + " failed", detail);
+  }
   VipsBlob* blob = save.blob("buffer");
   size_t size = 0;
   const auto* data = static_cast<const uint8_t*>(vips_blob_get(blob, &size));
@@ -136,18 +151,19 @@ Buffer save_by_libvips(const Picture& picture, const EncodeJob& job, int quality
 
 // libvips leaves out JFIF and Adobe's marker where no metadata is kept, and where some is, it adds EXIF of its own:
 // what is put around the coded picture is ours.
-Buffer save_jpeg_by_libvips(const Picture& picture, const EncodeJob& job, int quality) {
+Buffer save_jpeg_by_libvips(const Picture& picture, const EncodeJob& job, int quality, const Control& control) {
   if (picture.type.bits != 8 || picture.type.alpha != Alpha::none) refuse(job.saver + " cannot hold such pixels");
   EncodeJob bare = job;
   bare.icc = bare.xmp = {};
-  return with_segments(save_by_libvips(picture, bare, quality),
+  return with_segments(save_by_libvips(picture, bare, quality, control),
                        jpeg_segments(picture.type.space, job.dpi, job.icc, job.xmp));
 }
 
 // Baseline JPEG, by our own encoder; with `max_bytes`, at the highest quality that fits.
-Encoded save_jpeg(const Picture& picture, const EncodeJob& job) {
+Encoded save_jpeg(const Picture& picture, const EncodeJob& job, const Control& control) {
   OwnOptions options(job);
   JpegOptions as;
+  as.control = control;
   as.quality = options.integer("quality", 1, 100);
   as.subsample = options.boolean("subsample");
   as.optimise = options.boolean("optimise");
@@ -177,16 +193,16 @@ Encoded save_jpeg(const Picture& picture, const EncodeJob& job) {
   unreachable_size(out.bytes.size(), job.max_bytes);
 }
 
-Buffer save_png8(const Picture& picture, const EncodeJob& job) {
+Buffer save_png8(const Picture& picture, const EncodeJob& job, const Control& control) {
   OwnOptions options(job);
   const int level = options.integer("compression", 1, 9);
   options.no_others();
-  return write_png(to_palette(picture, job.palette), level, job.icc, job.dpi);
+  return write_png(to_palette(picture, job.palette, control), level, job.icc, job.dpi, control);
 }
 
-Buffer save_gif(const Picture& picture, const EncodeJob& job) {
+Buffer save_gif(const Picture& picture, const EncodeJob& job, const Control& control) {
   OwnOptions(job).no_others();
-  return write_gif(to_palette(picture, job.palette));
+  return write_gif(to_palette(picture, job.palette, control), control);
 }
 
 Buffer save_raw(const Picture& picture, const EncodeJob& job) {
@@ -194,17 +210,17 @@ Buffer save_raw(const Picture& picture, const EncodeJob& job) {
   return {picture.pixels, picture.pixels + picture.row_bytes() * static_cast<size_t>(picture.height)};
 }
 
-Buffer save(const Picture& picture, const EncodeJob& job, int quality) {
-  if (job.saver == "jpegsave") return save_jpeg_by_libvips(picture, job, quality);
-  if (job.saver == "png8") return save_png8(picture, job);
-  if (job.saver == "gif") return save_gif(picture, job);
+Buffer save(const Picture& picture, const EncodeJob& job, int quality, const Control& control) {
+  if (job.saver == "jpegsave") return save_jpeg_by_libvips(picture, job, quality, control);
+  if (job.saver == "png8") return save_png8(picture, job, control);
+  if (job.saver == "gif") return save_gif(picture, job, control);
   if (job.saver == "raw") return save_raw(picture, job);
-  return save_by_libvips(picture, job, quality);
+  return save_by_libvips(picture, job, quality, control);
 }
 
 // The highest quality, at most the one asked for, whose bytes are few enough. Size grows with quality, but for a few
 // bytes here and there: what is returned fits in any case.
-Encoded encode_to_size(const Picture& picture, const EncodeJob& job) {
+Encoded encode_to_size(const Picture& picture, const EncodeJob& job, const Control& control) {
   const OptionValue* asked = find_option(job, "Q");
   const double* number = asked ? std::get_if<double>(asked) : nullptr;
   if (!number || !(*number >= 1 && *number <= 100)) refuse(job.saver + " has no quality to lower");
@@ -212,7 +228,7 @@ Encoded encode_to_size(const Picture& picture, const EncodeJob& job) {
   Encoded best;
   size_t smallest = SIZE_MAX;
   while (low <= high) {
-    Buffer bytes = save(picture, job, quality);
+    Buffer bytes = save(picture, job, quality, control);
     smallest = std::min(smallest, bytes.size());
     if (bytes.size() <= job.max_bytes) {
       best = {std::move(bytes), quality};
@@ -228,12 +244,12 @@ Encoded encode_to_size(const Picture& picture, const EncodeJob& job) {
 
 }  // namespace
 
-Encoded encode(const Picture& picture, const EncodeJob& job) {
+Encoded encode(const Picture& picture, const EncodeJob& job, const Control& control) {
   if (job.palette.active != (job.saver == "png8" || job.saver == "gif"))
     refuse(job.saver + (job.palette.active ? " has no palette" : " needs a palette"));
-  if (job.saver == "jpeg") return save_jpeg(picture, job);
-  if (job.max_bytes > 0) return encode_to_size(picture, job);
-  return {save(picture, job, 0), 0};
+  if (job.saver == "jpeg") return save_jpeg(picture, job, control);
+  if (job.max_bytes > 0) return encode_to_size(picture, job, control);
+  return {save(picture, job, 0, control), 0};
 }
 
 }  // namespace pyramidion

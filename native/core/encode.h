@@ -23,7 +23,8 @@ struct Encoded {
 // where `dpi` is 0, PNG and TIFF by libvips state 72.
 //
 // Throws INVALID_OPTION for an option the saver does not take or a picture it cannot hold, FORMAT_UNSUPPORTED for a
-// saver that is not there, SIZE_UNREACHABLE when no quality makes it as small as `max_bytes`.
-Encoded encode(const Picture& picture, const EncodeJob& job);
+// saver that is not there, SIZE_UNREACHABLE when no quality makes it as small as `max_bytes`, ABORTED when told to
+// stop: within some milliseconds, but for AVIF, whose encoder takes a picture and cannot be interrupted.
+Encoded encode(const Picture& picture, const EncodeJob& job, const Control& control = {});
 
 }  // namespace pyramidion

@@ -5,12 +5,14 @@
 #include <memory>
 
 #include "failure.h"
+#include "source.h"
 
 namespace pyramidion {
 
 namespace {
 
 constexpr unsigned most_codes = 4096, widest = 12;
+constexpr size_t between_checks = 1U << 16;  // pixels
 constexpr unsigned hash_bits = 14, hash_size = 1U << hash_bits;
 
 // Strings seen since the last clear: (prefix code, next index) → code, by open addressing. A generation number in each
@@ -69,7 +71,8 @@ class CodeWriter {
 };
 
 // GIF 89a, appendix F. `bits` is the size of an index.
-void write_codes(const std::vector<uint8_t>& indices, unsigned bits, std::vector<uint8_t>& out) {
+void write_codes(const std::vector<uint8_t>& indices, unsigned bits, const Control& control,
+                 std::vector<uint8_t>& out) {
   const unsigned clear_code = 1U << bits, end_code = clear_code + 1, first_code = clear_code + 2;
   CodeWriter codes(out);
   const auto owned = std::make_unique<Table>();  // too large for the stack of a small thread
@@ -79,6 +82,7 @@ void write_codes(const std::vector<uint8_t>& indices, unsigned bits, std::vector
   if (!indices.empty()) {
     unsigned prefix = indices[0];
     for (size_t i = 1; i < indices.size(); ++i) {
+      if (i % between_checks == 0) check_stop(control);
       const uint32_t key = prefix << 8 | indices[i];
       Table::Slot& slot = table.at(key);
       if (slot.generation == table.generation) {
@@ -112,7 +116,7 @@ void put16(std::vector<uint8_t>& out, int value) {
 
 }  // namespace
 
-std::vector<uint8_t> write_gif(const Paletted& picture) {
+std::vector<uint8_t> write_gif(const Paletted& picture, const Control& control) {
   if (picture.width > 65535 || picture.height > 65535)
     throw Failure("encode", "FORMAT_UNSUPPORTED", "a GIF has at most 65535 pixels a side");
   unsigned bits = 1;
@@ -133,7 +137,7 @@ std::vector<uint8_t> write_gif(const Paletted& picture) {
   out.push_back(0);
   const unsigned code_bits = std::max(2U, bits);
   out.push_back(static_cast<uint8_t>(code_bits));
-  write_codes(picture.indices, code_bits, out);
+  write_codes(picture.indices, code_bits, control, out);
   out.push_back(0x3B);
   return out;
 }

@@ -9,7 +9,7 @@
 namespace pyramidion {
 
 // A GIF89a of one picture. The transparent entry, if there is one, is its key colour. Throws FORMAT_UNSUPPORTED for
-// sides above 65535.
-std::vector<uint8_t> write_gif(const Paletted& picture);
+// sides above 65535, ABORTED when told to stop.
+std::vector<uint8_t> write_gif(const Paletted& picture, const Control& control);
 
 }  // namespace pyramidion

@@ -17,6 +17,7 @@
 
 #include "failure.h"
 #include "jpeg_encoder_table.h"
+#include "source.h"
 
 #define PYRAMIDION_KERNELS kernels_baseline
 #include "jpeg_encoder_kernels.h"
@@ -636,6 +637,7 @@ bool JpegEncoder::Work::write(Bytes segments, size_t max_bytes) {
     std::array<Counts, 4> counts{};
     int last[4] = {};
     for (int row = 0; row < frame.mcus_high; ++row) {
+      check_stop(options.control);
       if (restarts(row)) std::fill(last, last + 4, 0);
       const size_t listed = list_symbols(row, last);
       for (size_t i = 0; i < listed; ++i) ++counts[symbols[i] >> 8 & 3][symbols[i] & 255];
@@ -684,6 +686,7 @@ bool JpegEncoder::Work::write(Bytes segments, size_t max_bytes) {
   BitPacker bits;
   int last[4] = {};
   for (int row = 0; row < frame.mcus_high; ++row) {
+    check_stop(options.control);
     if (restarts(row)) std::fill(last, last + 4, 0);
     const size_t listed = list_symbols(row, last);
     uint8_t* to = packed.data();

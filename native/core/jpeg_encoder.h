@@ -26,6 +26,7 @@ struct JpegOptions {
   bool subsample = true;     // RGB: 4:2:0, else 4:4:4
   bool optimise = false;     // Huffman codes made for the picture, in a second pass
   int restart_rows = 0;      // a restart marker after so many rows of coded units; 0: none
+  Control control;           // looked at between rows of coded units
   bool abbreviated = false;  // without tables: jpeg_tables() has them. Not together with `optimise`
 };
 
@@ -54,7 +55,7 @@ class JpegEncoder {
 
   // Replaces `out` by the picture's stream, with the complete marker segments of `segments` after its SOI. Abbreviated
   // and with a restart marker after every row, it is a tile as TileCodec stores it. Throws INVALID_OPTION when size,
-  // stride, samples or an option is out of range.
+  // stride, samples or an option is out of range, ABORTED when told to stop.
   void encode(const JpegPicture& picture, const JpegOptions& options, Bytes segments, std::vector<uint8_t>& out);
 
   // Does so at a quality up to options.quality that gives at most `max_bytes` while the next gives more: the highest

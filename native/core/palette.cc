@@ -8,6 +8,7 @@
 #include <string>
 
 #include "failure.h"
+#include "source.h"
 
 namespace pyramidion {
 
@@ -16,6 +17,7 @@ namespace {
 constexpr int most_colours = 256;
 constexpr int refinements = 6;  // rounds of k-means: what later ones gain is below 0.05 dB
 constexpr uint8_t opaque_from = 128;
+constexpr size_t between_checks = 1U << 16;  // pixels
 // Sixteenths of the error that are handed on. An adaptive palette lies within the picture's colours: at their edge no
 // entry answers the error, so with all of it handed on it piles up (3 dB more noise, for nothing).
 constexpr int adaptive_share = 12, full_share = 16;
@@ -436,8 +438,9 @@ std::vector<Colour> fixed_palette(const Pixels& pixels, const std::vector<Colour
 }
 
 // Gives each pixel the nearest entry; `first` is the index of the first of them, transparent pixels have 0.
-void map_plainly(const Pixels& pixels, Nearest& nearest, int first, uint8_t* out) {
+void map_plainly(const Pixels& pixels, Nearest& nearest, int first, const Control& control, uint8_t* out) {
   for (size_t i = 0; i < pixels.count; ++i) {
+    if (i % between_checks == 0) check_stop(control);
     const Colour colour = pixels.colour(i);
     out[i] = pixels.opaque(i) ? static_cast<uint8_t>(first + nearest.find(colour.r, colour.g, colour.b)) : uint8_t{0};
   }
@@ -447,7 +450,7 @@ void map_plainly(const Pixels& pixels, Nearest& nearest, int first, uint8_t* out
 // that 7/16 to the next, 3/16, 5/16 and 1/16 to those of the next row, rows being walked to and fro. No error leaves or
 // enters transparent pixels.
 void map_diffused(const Pixels& pixels, int width, Nearest& nearest, const std::vector<Colour>& palette, int share,
-                  int first, uint8_t* out) {
+                  int first, const Control& control, uint8_t* out) {
   struct Error {
     int r = 0, g = 0, b = 0;
     void add(const Error& other, int sixteenths) {
@@ -460,6 +463,7 @@ void map_diffused(const Pixels& pixels, int width, Nearest& nearest, const std::
   std::vector<Error> current(row + 2), below(row + 2);  // one more at both ends; 256 is a step of a sample
   const size_t rows = pixels.count / row;
   for (size_t y = 0; y < rows; ++y) {
+    check_stop(control);
     const int step = y % 2 == 0 ? 1 : -1;
     std::fill(below.begin(), below.end(), Error{});
     for (int x = step > 0 ? 0 : width - 1; x >= 0 && x < width; x += step) {
@@ -497,7 +501,7 @@ std::vector<Colour> forced_colours(const Bytes& forced) {
 
 }  // namespace
 
-Paletted to_palette(const Picture& picture, const PaletteJob& job) {
+Paletted to_palette(const Picture& picture, const PaletteJob& job, const Control& control) {
   if (picture.type.bits != 8 || picture.type.space == ColourSpace::cmyk)
     refuse("only pictures of 8-bit gray or RGB are brought to one");
   const int most = picture.type.alpha == Alpha::none ? most_colours : most_colours - 1;
@@ -512,6 +516,7 @@ Paletted to_palette(const Picture& picture, const PaletteJob& job) {
   bool has_transparent = false;
   for (size_t i = 0; i < pixels.count && !has_transparent; ++i) has_transparent = !pixels.opaque(i);
 
+  check_stop(control);
   std::vector<Colour> palette;
   switch (job.kind) {
     case PaletteKind::adaptive: palette = adaptive_palette(pixels, forced, room); break;
@@ -530,9 +535,9 @@ Paletted to_palette(const Picture& picture, const PaletteJob& job) {
   out.indices.resize(pixels.count);
   if (job.diffuse)
     map_diffused(pixels, picture.width, nearest, palette,
-                 job.kind == PaletteKind::adaptive ? adaptive_share : full_share, first, out.indices.data());
+                 job.kind == PaletteKind::adaptive ? adaptive_share : full_share, first, control, out.indices.data());
   else
-    map_plainly(pixels, nearest, first, out.indices.data());
+    map_plainly(pixels, nearest, first, control, out.indices.data());
   if (has_transparent) {
     out.transparent = 0;
     out.colours.insert(out.colours.end(), {0, 0, 0});

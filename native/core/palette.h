@@ -26,7 +26,7 @@ struct Paletted {
 // an entry of their own, the first, when there are any.
 //
 // Throws INVALID_OPTION for other pixels, and for numbers of colours out of range: 2 … 256 (255 with alpha), no fewer
-// than the forced ones.
-Paletted to_palette(const Picture& picture, const PaletteJob& job);
+// than the forced ones; ABORTED when told to stop.
+Paletted to_palette(const Picture& picture, const PaletteJob& job, const Control& control = {});
 
 }  // namespace pyramidion

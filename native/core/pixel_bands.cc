@@ -59,8 +59,8 @@ struct PixelBands::Nothing final : Reader {
 
 // JPEG tiles, one by one, without libvips.
 struct PixelBands::Tiles final : Reader {
-  Tiles(const PixelSource& source, const PixelType& pixels, int left, int count)
-      : Reader(source, pixels, left, count), decoder(source.jpeg_tables, source.jpeg_colour) {}
+  Tiles(const PixelSource& source, const PixelType& pixels, int left, int count, const Control& control)
+      : Reader(source, pixels, left, count), control(control), decoder(source.jpeg_tables, source.jpeg_colour) {}
 
   // Whether every tile is one that the decoder takes, and the pixels are what it makes.
   bool suits() {
@@ -82,6 +82,7 @@ struct PixelBands::Tiles final : Reader {
 
   void read(int y, int rows, uint8_t* out) override {
     each_tile(y, rows, [&](const Bytes& tile, const Rect& area) {
+      check_stop(control);
       if (tile.size == 0) return clear(area, out);
       const Rect window{area.left % source.tile_width, area.top % source.tile_height, area.width, area.height};
       if (pixels.alpha == Alpha::none) return decoder.decode(tile, window, place(area, out), row_bytes());
@@ -99,6 +100,7 @@ struct PixelBands::Tiles final : Reader {
     });
   }
 
+  const Control control;
   JpegDecoder decoder;
   std::vector<uint8_t> opaque;
 };
@@ -171,7 +173,7 @@ PixelBands::PixelBands(const PixelSource& source, const PixelType& pixels, int l
     return;
   }
   if (source.kind == PixelSource::Kind::level && source.jpeg) {
-    auto tiles = std::make_unique<Tiles>(source, pixels, left, count);
+    auto tiles = std::make_unique<Tiles>(source, pixels, left, count, control);
     if (tiles->suits()) {
       reader_ = std::move(tiles);
       return;

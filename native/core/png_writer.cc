@@ -64,7 +64,8 @@ std::vector<uint8_t> filtered_rows(const Paletted& picture, int bits) {
 
 }  // namespace
 
-std::vector<uint8_t> write_png(const Paletted& picture, int level, const Bytes& icc, double dpi) {
+std::vector<uint8_t> write_png(const Paletted& picture, int level, const Bytes& icc, double dpi,
+                               const Control& control) {
   PngFile file;
   const int bits = bits_for(picture.size());
   std::vector<uint8_t> header;
@@ -97,7 +98,7 @@ std::vector<uint8_t> write_png(const Paletted& picture, int level, const Bytes& 
     file.chunk("tRNS", alphas);
   }
   const std::vector<uint8_t> rows = filtered_rows(picture, bits);
-  deflater.compress(rows.data(), rows.size(), room);
+  deflater.compress(rows.data(), rows.size(), room, control);
   file.chunk("IDAT", room);
   file.chunk("IEND", {});
   return file.take();

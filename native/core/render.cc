@@ -121,7 +121,7 @@ Raster picture_of(const RenderJob& job) {
   picture = turned(std::move(picture), job.turn);
   for (const SharpenStep& step : job.sharpen) {
     check_stop(job.control);
-    picture = step.simple ? sharpened(picture) : sharpened(picture, step.mask, job.control);
+    picture = step.simple ? sharpened(picture, job.control) : sharpened(picture, step.mask, job.control);
   }
   check_inside("crop", job.crop, picture.width, picture.height);
   picture = cropped(std::move(picture), job.crop);
@@ -132,10 +132,10 @@ Raster picture_of(const RenderJob& job) {
 
 // The view in the samples of the reply.
 Raster view_of(const RenderJob& job) {
-  if (!job.dither.active) return framed(picture_of(job), job.frame, job.output);
+  if (!job.dither.active) return framed(picture_of(job), job.frame, job.output, job.control);
   PixelType wide = job.output;
   wide.bits = 16;
-  const Raster view = framed(picture_of(job), job.frame, wide);
+  const Raster view = framed(picture_of(job), job.frame, wide, job.control);
   check_stop(job.control);
   return cropped(dithered(view, job.dither.x, job.dither.y), job.dither.keep);
 }
@@ -151,7 +151,7 @@ RenderResult render(const RenderJob& job) {
   result.width = view.width;
   result.height = view.height;
   result.samples = view.type.samples();
-  Encoded encoded = encode({view.pixels.get(), view.width, view.height, view.type}, job.encode);
+  Encoded encoded = encode({view.pixels.get(), view.width, view.height, view.type}, job.encode, job.control);
   result.bytes = std::move(encoded.bytes);
   result.quality = encoded.quality;
   check_stop(job.control);

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "failure.h"
+#include "source.h"
 
 #ifdef _WIN32
 #define NOMINMAX
@@ -35,7 +36,8 @@ struct ZStream {
 };
 
 constexpr int method_deflated = 8, window_bits = 15, memory_level = 9, strategy_default = 0;
-constexpr int flush_finish = 4, stream_end = 1;
+constexpr int flush_none = 0, flush_finish = 4, stream_ok = 0, stream_end = 1;
+constexpr size_t between_checks = 1U << 20;
 
 void* symbol(const char* name) {
 #ifdef _WIN32
@@ -108,15 +110,22 @@ Deflater::~Deflater() {
   delete stream_;
 }
 
-void Deflater::compress(const uint8_t* data, size_t size, std::vector<uint8_t>& out) {
+void Deflater::compress(const uint8_t* data, size_t size, std::vector<uint8_t>& out, const Control& control) {
   zlib().reset(stream_);
   out.resize(zlib().bound(stream_, static_cast<unsigned long>(size)));
   stream_->next_in = data;
-  stream_->avail_in = static_cast<unsigned>(size);
   stream_->next_out = out.data();
   stream_->avail_out = static_cast<unsigned>(out.size());
-  if (zlib().run(stream_, flush_finish) != stream_end)
-    throw Failure("encode", "INTERNAL", "deflate did not finish within its own bound");
+  int result = stream_ok;
+  for (size_t left = size; result == stream_ok;) {
+    check_stop(control);
+    const size_t part = std::min(left, between_checks);
+    left -= part;
+    stream_->avail_in = static_cast<unsigned>(part);
+    result = zlib().run(stream_, left > 0 ? flush_none : flush_finish);
+    if (left == 0) break;
+  }
+  if (result != stream_end) throw Failure("encode", "INTERNAL", "deflate did not finish within its own bound");
   out.resize(stream_->total_out);
 }
 

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "job.h"
+
 namespace pyramidion {
 
 // Version of the zlib found, '' when there is none.
@@ -25,8 +27,8 @@ class Deflater {
   Deflater(const Deflater&) = delete;
   Deflater& operator=(const Deflater&) = delete;
 
-  // `out` is replaced.
-  void compress(const uint8_t* data, size_t size, std::vector<uint8_t>& out);
+  // `out` is replaced. Throws ABORTED when told to stop.
+  void compress(const uint8_t* data, size_t size, std::vector<uint8_t>& out, const Control& control = {});
 
  private:
   struct Stream;

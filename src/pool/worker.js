@@ -78,9 +78,9 @@ function verify(native, job) {
  */
 function render(native, job) {
   stopIfTold(job.control);
-  const { source } = job;
+  const { source, control } = job;
   if (source?.kind !== 'level' || source.reads === undefined) return native.render(job);
-  return native.render({ ...job, source: { ...source, tiff: readWhole(source.tiff, source.reads) } });
+  return native.render({ ...job, source: { ...source, tiff: readWhole(source.tiff, source.reads, control) } });
 }
 
 /** Room for the stored bytes of one view after another; a larger one has room of its own. */
@@ -92,14 +92,16 @@ let scratch = null;
  * The bytes at hand with the ranges of the file behind them; valid until the next call.
  * @param {Uint8Array} head
  * @param {import('../native/contract.js').FileReads} reads
+ * @param {BigInt64Array} control
  */
-function readWhole(head, { fd, bytes, runs }) {
+function readWhole(head, { fd, bytes, runs }, control) {
   scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   const whole = bytes <= SCRATCH_BYTES ? scratch.subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes);
   whole.set(head);
   for (let i = 0; i < runs.length; i += 3) {
     const [position = 0, length = 0, offset = 0] = runs.subarray(i, i + 3);
     for (let filled = 0; filled < length; ) {
+      stopIfTold(control);
       const got = readSome(fd, whole, position + filled, Math.min(length - filled, MOST_READ), offset + filled);
       if (got === 0) throw failure('SOURCE_CHANGED', 'the source became shorter while it was read');
       filled += got;
@@ -118,8 +120,8 @@ function readSome(fd, into, at, length, offset) {
   }
 }
 
-/** Bytes of one call to the system. */
-const MOST_READ = 1 << 30;
+/** Bytes of one call to the system: between two of them a view can be stopped. */
+const MOST_READ = 4 << 20;
 
 /** @param {import('../errors.js').ErrorCode} code @param {string} message */
 function failure(code, message) {

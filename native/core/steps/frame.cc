@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "colour.h"
+#include "source.h"
 
 namespace pyramidion {
 
@@ -85,7 +86,7 @@ void copy_row(const Sample* from, const PixelType& in, const PixelType& out, Sam
 }
 
 template <typename In, typename Out>
-void compose(const Raster& picture, const FrameStep& frame, Raster& out) {
+void compose(const Raster& picture, const FrameStep& frame, const Control& control, Raster& out) {
   const bool keeps_alpha = out.type.alpha != Alpha::none;
   const Fill background = fill_of(frame.background, keeps_alpha);
   const Fill colour = fill_of(frame.canvas_colour, true);
@@ -101,6 +102,7 @@ void compose(const Raster& picture, const FrameStep& frame, Raster& out) {
   const bool plain =
       picture.type.space == out.type.space && sizeof(In) == sizeof(Out) && picture.type.alpha == Alpha::none;
   for (int y = 0; y < frame.height; ++y) {
+    check_stop(control);
     auto* to = reinterpret_cast<Out*>(out.row(y));
     const bool in_canvas = y >= frame.canvas.top && y < frame.canvas.top + frame.canvas.height;
     const bool in_picture = y >= frame.top && y < frame.top + picture.height && left < right;
@@ -123,7 +125,7 @@ void compose(const Raster& picture, const FrameStep& frame, Raster& out) {
 
 }  // namespace
 
-Raster framed(Raster picture, const FrameStep& frame, const PixelType& output) {
+Raster framed(Raster picture, const FrameStep& frame, const PixelType& output, const Control& control) {
   const bool fills =
       frame.left == 0 && frame.top == 0 && picture.width == frame.width && picture.height == frame.height;
   if (fills && picture.type == output) {
@@ -132,10 +134,11 @@ Raster framed(Raster picture, const FrameStep& frame, const PixelType& output) {
   }
   Raster out(output, frame.width, frame.height);
   if (picture.type.bits == 8)
-    output.bits == 8 ? compose<uint8_t, uint8_t>(picture, frame, out) : compose<uint8_t, uint16_t>(picture, frame, out);
+    output.bits == 8 ? compose<uint8_t, uint8_t>(picture, frame, control, out)
+                     : compose<uint8_t, uint16_t>(picture, frame, control, out);
   else
-    output.bits == 8 ? compose<uint16_t, uint8_t>(picture, frame, out)
-                     : compose<uint16_t, uint16_t>(picture, frame, out);
+    output.bits == 8 ? compose<uint16_t, uint8_t>(picture, frame, control, out)
+                     : compose<uint16_t, uint16_t>(picture, frame, control, out);
   return out;
 }
 

@@ -8,7 +8,8 @@ namespace pyramidion {
 
 // Lays `picture` over the composite's colour, and both over the background. The canvas holds all of the picture that
 // the frame shows. Samples are converted without profiles to those of `output`; where `output` has no alpha, the
-// background is taken as opaque. A picture that is the reply already is handed on as it is.
-Raster framed(Raster picture, const FrameStep& frame, const PixelType& output);
+// background is taken as opaque. A picture that is the reply already is handed on as it is. Throws ABORTED when told
+// to stop.
+Raster framed(Raster picture, const FrameStep& frame, const PixelType& output, const Control& control);
 
 }  // namespace pyramidion

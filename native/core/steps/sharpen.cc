@@ -32,13 +32,15 @@ void sharpen_row(const Raster& in, int y, Raster& out) {
 
 }  // namespace
 
-Raster sharpened(const Raster& picture) {
+Raster sharpened(const Raster& picture, const Control& control) {
   Raster out(picture.type, picture.width, picture.height);
-  for (int y = 0; y < picture.height; ++y)
+  for (int y = 0; y < picture.height; ++y) {
+    check_stop(control);
     if (picture.type.bits == 8)
       sharpen_row<uint8_t>(picture, y, out);
     else
       sharpen_row<uint16_t>(picture, y, out);
+  }
   return out;
 }
 
@@ -46,10 +48,12 @@ Raster sharpened(const Raster& picture, const UnsharpMask& mask, const Control& 
   Raster out(picture.type, picture.width, picture.height);
   UnsharpStream stream(mask, picture.type, picture.width, picture.height);
   int made = 0;
-  for (int y = 0; y < picture.height; ++y) {
+  // The rows below the last one's reach are all made when that is pushed: told to stop, it is between them too.
+  const auto keep = [&](const uint8_t* row) {
     check_stop(control);
-    stream.push(picture.row(y), [&](const uint8_t* row) { std::memcpy(out.row(made++), row, picture.row_bytes()); });
-  }
+    std::memcpy(out.row(made++), row, picture.row_bytes());
+  };
+  for (int y = 0; y < picture.height; ++y) stream.push(picture.row(y), keep);
   return out;
 }
 
