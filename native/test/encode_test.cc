@@ -3,6 +3,8 @@
 #include <vips/vips.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -539,6 +541,39 @@ TEST("encode: options and pixels a saver does not take are refused") {
   CHECK_EQ(refused(cmyk, job_for("pngsave")), "INVALID_OPTION");
   CHECK_EQ(refused(cmyk, job_for("webpsave")), "INVALID_OPTION");
   CHECK_EQ(refused(cmyk, palette_job("gif", 256)), "INVALID_OPTION");
+}
+
+TEST("encode: every saver gives up when it is told to stop") {
+  const int edge = 700;
+  const PixelType type = type_of(ColourSpace::rgb);
+  const Buffer pixels = samples(type, edge, edge);
+  std::array<std::atomic<int64_t>, Control::length> slots{};
+  const Control control{slots.data()};
+  EncodeJob small = jpeg_job(90);
+  small.max_bytes = 20000;
+  const EncodeJob jobs[] = {jpeg_job(90),
+                            small,
+                            palette_job("png8", 256),
+                            palette_job("png8", 256, false),
+                            palette_job("gif", 256),
+                            job_for("jpegsave", {{"interlace", true}}),
+                            job_for("pngsave"),
+                            job_for("tiffsave", {{"compression", std::string("lzw")}}),
+                            job_for("webpsave", {{"effort", 0.0}}),
+                            job_for("webpsave", {{"lossless", true}, {"effort", 0.0}}),
+                            job_for("heifsave", {{"compression", std::string("av1")}, {"effort", 0.0}})};
+  for (const EncodeJob& job : jobs) {
+    slots[Control::stop] = Control::aborted;
+    std::string code = "none";
+    try {
+      encode({pixels.data(), edge, edge, type}, job, control);
+    } catch (const Failure& failure) {
+      code = failure.code;
+    }
+    CHECK_EQ(code, "ABORTED");
+    slots[Control::stop] = Control::run;
+    CHECK(!encode({pixels.data(), edge, edge, type}, job, control).bytes.empty());
+  }
 }
 
 TEST("encode: the CRC is that of PNG") {

@@ -1,10 +1,17 @@
 #include "unsharp.h"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <random>
+#include <string>
+#include <thread>
 
 #include "check.h"
+#include "failure.h"
+#include "steps/sharpen.h"
 
 using namespace pyramidion;
 
@@ -64,4 +71,22 @@ TEST("unsharp: amount 0 changes nothing; alpha is left alone") {
   CHECK(sharpen({true, 0, 2, 0, false}, rgba, 10, 10, image) == image);
   const auto got = sharpen({true, 2, 1, 0, true}, rgba, 10, 10, image);
   for (size_t i = 3; i < image.size(); i += 4) CHECK_EQ(got[i], image[i]);
+}
+
+TEST("unsharp: told to stop, a mask that reaches over the whole picture gives up between its rows") {
+  std::array<std::atomic<int64_t>, Control::length> slots{};
+  Raster picture(PixelType{}, 1000, 700);
+  std::fill_n(picture.pixels.get(), picture.row_bytes() * 700, uint8_t{128});
+  std::thread stopper([&slots] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    slots[Control::stop] = Control::aborted;
+  });
+  std::string code = "none";
+  try {
+    sharpened(picture, UnsharpMask{true, 1, 250, 0, false}, Control{slots.data()});
+  } catch (const Failure& failure) {
+    code = failure.code;
+  }
+  stopper.join();
+  CHECK_EQ(code, "ABORTED");
 }
