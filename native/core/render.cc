@@ -127,7 +127,7 @@ Raster picture_of(const RenderJob& job) {
   picture = cropped(std::move(picture), job.crop);
   if (!job.colour.active) return picture;
   check_stop(job.control);
-  return converted(picture, job.colour, {job.output.space, picture.type.bits, picture.type.alpha});
+  return converted(picture, job.colour, {job.output.space, picture.type.bits, picture.type.alpha}, job.control);
 }
 
 // The view in the samples of the reply.
@@ -137,7 +137,7 @@ Raster view_of(const RenderJob& job) {
   wide.bits = 16;
   const Raster view = framed(picture_of(job), job.frame, wide, job.control);
   check_stop(job.control);
-  return cropped(dithered(view, job.dither.x, job.dither.y), job.dither.keep);
+  return cropped(dithered(view, job.dither.x, job.dither.y, job.control), job.dither.keep);
 }
 
 }  // namespace

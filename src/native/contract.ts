@@ -396,7 +396,7 @@ export const CONTROL = {
   bytesHeld: 5,
   /** libvips' tracked memory of the whole process, as this job last saw it. */
   tracked: 6,
-  /** Worker → main, of a view: 1 when its thread has taken it up (32 bits). Native code does not look at it. */
+  /** Of a view: whether its thread has taken it up (32 bits, `BEGUN` of the pool). Native code does not look at it. */
   begun: 7,
   length: 8,
 } as const;

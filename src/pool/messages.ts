@@ -27,9 +27,12 @@ export type TaskName = keyof Tasks;
 export interface WorkerRequest<Name extends TaskName = TaskName> {
   readonly task: Name;
   readonly job: Tasks[Name]['job'];
-  /** One shared number: the worker sets it to 1 when it takes the request up. */
+  /** One shared number of {@link BEGUN}: who changes it first, the worker or the pool, has the request. */
   readonly begun: Int32Array;
 }
+
+/** What becomes of a request: it waits, a worker has taken it up, or the pool has given it up and no worker may. */
+export const BEGUN = { waits: 0, taken: 1, withdrawn: 2 } as const;
 
 /** Worker → pool. An error travels as data, because its class and code would be lost. */
 export type WorkerAnswer<Name extends TaskName = TaskName> =

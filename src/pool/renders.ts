@@ -2,7 +2,7 @@ import { Piscina } from 'piscina';
 import { type PyramidionError, toPyramidionError } from '../errors.js';
 import { CONTROL, type RenderJob, type RenderResult, STOP } from '../native/contract.js';
 import { abortedError, closedError } from './budget.js';
-import { lostError, rebuilt, type WorkerAnswer, type WorkerRequest } from './messages.js';
+import { BEGUN, lostError, rebuilt, type WorkerAnswer, type WorkerRequest } from './messages.js';
 
 /** A render job but for what the pool adds. */
 export type ViewJob = Omit<RenderJob, 'control'>;
@@ -124,8 +124,7 @@ export class RenderPool {
       recordTiming: false,
     }).on('error', (error: unknown) => this.#onLost(error));
     const { job } = request;
-    const begun = new Int32Array(job.control.buffer, CONTROL.begun * BigInt64Array.BYTES_PER_ELEMENT, 1);
-    this.#piscina.run({ task: 'render', job, begun }).then(
+    this.#piscina.run({ task: 'render', job, begun: begunOf(job) }).then(
       (answer) =>
         'error' in answer
           ? this.#end(request, rebuilt(answer.error))
@@ -134,17 +133,21 @@ export class RenderPool {
     );
   }
 
-  /** A thread ended without a request, mostly because it could not start: what waits for one would wait forever. */
+  /**
+   * A thread ended without a request, mostly because it could not start: what waits for one would wait forever. Another
+   * thread may have it all the same: it is withdrawn, as what it borrows goes back now.
+   */
   #onLost(error: unknown): void {
     for (const request of [...this.#running]) {
-      const begun = Atomics.load(new Int32Array(request.job.control.buffer), 2 * CONTROL.begun);
-      if (begun === 0) this.#end(request, lostError(error));
+      const before = Atomics.compareExchange(begunOf(request.job), 0, BEGUN.waits, BEGUN.withdrawn);
+      if (before === BEGUN.waits) this.#end(request, lostError(error));
     }
   }
 
   #end(request: Request, error: PyramidionError | null, result?: RenderResult): void {
     if (!this.#running.delete(request)) return;
-    this.#controls.push(request.job.control);
+    // A withdrawn job may lie in a thread's mailbox still, and must find there that it is.
+    if (Atomics.load(begunOf(request.job), 0) !== BEGUN.withdrawn) this.#controls.push(request.job.control);
     finish(request, request.error ?? error, result);
     if (this.#running.size === 0) this.#onIdle();
     this.#next();
@@ -164,6 +167,11 @@ export class RenderPool {
 
 function newControl(): BigInt64Array {
   return new BigInt64Array(new SharedArrayBuffer(CONTROL.length * BigInt64Array.BYTES_PER_ELEMENT));
+}
+
+/** Whether a worker has a job, as one of `BEGUN`. */
+function begunOf({ control }: RenderJob): Int32Array {
+  return new Int32Array(control.buffer, CONTROL.begun * BigInt64Array.BYTES_PER_ELEMENT, 1);
 }
 
 /** Settles a request that native code is done with. */

@@ -12,12 +12,19 @@ import { loadNative } from '../native/index.js';
 /** @typedef {import('./messages.js').WorkerAnswer} WorkerAnswer */
 /** @typedef {typeof import('../native/contract.js').CONTROL} Control */
 /** @typedef {typeof import('../native/contract.js').STOP} Stop */
+/** @typedef {typeof import('./messages.js').BEGUN} Begun */
 
-// The values of `contract.ts`, which cannot be imported here; the compiler compares them.
+// The values of `contract.ts` and `messages.ts`, which cannot be imported here; the compiler compares them.
 /** @satisfies {Pick<Control, 'stop'>} */
 const CONTROL = { stop: /** @type {const} */ (0) };
 /** @satisfies {Pick<Stop, 'run' | 'overBudget'>} */
 const STOP = { run: /** @type {const} */ (0), overBudget: /** @type {const} */ (2) };
+/** @satisfies {Begun} */
+const BEGUN = {
+  waits: /** @type {const} */ (0),
+  taken: /** @type {const} */ (1),
+  withdrawn: /** @type {const} */ (2),
+};
 
 /**
  * The function that answers requests with the addon that `load` yields. `load` is called for every request, so that
@@ -31,8 +38,9 @@ const STOP = { run: /** @type {const} */ (0), overBudget: /** @type {const} */ (
  */
 export function createHandler(load) {
   return (request) => {
-    Atomics.store(request.begun, 0, 1);
     try {
+      if (Atomics.compareExchange(request.begun, 0, BEGUN.waits, BEGUN.taken) === BEGUN.withdrawn)
+        throw failure('ABORTED', 'the job was withdrawn');
       return moved({ value: call(load(), request) });
     } catch (thrown) {
       const error = thrown instanceof Error ? thrown : new Error(String(thrown));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { transferableSymbol, valueSymbol } from 'piscina';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type BuildJob, CONTROL, type NativeAddon, STOP } from '../../src/native/contract.js';
-import type { TaskName, Tasks } from '../../src/pool/messages.js';
+import { BEGUN, type TaskName, type Tasks } from '../../src/pool/messages.js';
 import { createHandler } from '../../src/pool/worker.js';
 import { buildJob, probeJob } from './fake.js';
 
@@ -25,6 +25,7 @@ function ask(
   functions: Partial<NativeAddon>,
   task: TaskName,
   job: Tasks[TaskName]['job'],
+  state: number = BEGUN.waits,
 ): { answer: unknown; moved: unknown; begun: number } {
   const addon = {
     capabilities: missing,
@@ -34,7 +35,7 @@ function ask(
     render: missing,
     ...functions,
   };
-  const begun = new Int32Array(1);
+  const begun = new Int32Array([state]);
   const reply: unknown = createHandler(() => addon)({ task, job, begun });
   const wrapped = reply as { [valueSymbol]?: unknown; [transferableSymbol]?: unknown };
   return { answer: wrapped[valueSymbol] ?? reply, moved: wrapped[transferableSymbol], begun: begun[0] ?? 0 };
@@ -53,6 +54,12 @@ describe('the worker', () => {
     expect(ask({ verify: () => {} }, 'verify', { ...build(), subIfd: -1 }).answer).toEqual({ value: undefined });
     const capabilities = { libvips: '8', zlib: '1', simd: 'baseline', formats: [] };
     expect(ask({ capabilities: () => capabilities }, 'capabilities', null).answer).toEqual({ value: capabilities });
+  });
+
+  it('leaves a request alone that was withdrawn: its bytes may be gone', () => {
+    const { answer, begun } = ask({}, 'build', build(), BEGUN.withdrawn);
+    expect(answer).toMatchObject({ error: { code: 'ABORTED' } });
+    expect(begun).toBe(BEGUN.withdrawn);
   });
 
   it('moves the blocks of a probe that have a buffer to themselves', () => {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "../icc.h"
+#include "../source.h"
 
 namespace pyramidion {
 
@@ -38,7 +39,7 @@ void multiply_by_alpha(const PixelType& type, uint8_t* pixels, size_t count) {
     multiply(reinterpret_cast<uint16_t*>(pixels), colours, count);
 }
 
-Raster converted(const Raster& in, const ColourJob& job, const PixelType& to) {
+Raster converted(const Raster& in, const ColourJob& job, const PixelType& to, const Control& control) {
   Raster out(to, in.width, in.height);
   if (in.empty()) return out;
   const auto link = colour_link(job, in.type.space, to.space, in.type.bits);
@@ -48,6 +49,7 @@ Raster converted(const Raster& in, const ColourJob& job, const PixelType& to) {
   const bool multiplies = to.alpha == Alpha::associated && in.type.alpha != Alpha::none;
   std::vector<uint16_t> straight(divide ? (in.row_bytes() + 1) / 2 : 0);  // of 16 bits for the alignment
   for (int y = 0; y < in.height; ++y) {
+    check_stop(control);
     const uint8_t* from = in.row(y);
     uint8_t* const into = out.row(y);
     if (divide) {

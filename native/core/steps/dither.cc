@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "source.h"
+
 namespace pyramidion {
 
 namespace {
@@ -55,7 +57,7 @@ Rect dither_area(const Rect& wanted, int width, int height) {
   return area;
 }
 
-Raster dithered(const Raster& in, int x, int y) {
+Raster dithered(const Raster& in, int x, int y, const Control& control) {
   PixelType type = in.type;
   type.bits = 8;
   Raster out(type, in.width, in.height);
@@ -64,6 +66,7 @@ Raster dithered(const Raster& in, int x, int y) {
   const auto row_length = static_cast<size_t>(in.width) + 2;
   std::vector<int> now(row_length * colours), next(row_length * colours);
   for (int row = 0; row < in.height; ++row) {
+    check_stop(control);
     const auto* from = reinterpret_cast<const uint16_t*>(in.row(row));
     uint8_t* into = out.row(row);
     const int in_square = (y + row) % dither_square;

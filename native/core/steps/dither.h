@@ -19,6 +19,6 @@ Rect dither_area(const Rect& wanted, int width, int height);
 
 // `in`, of 16 bits, at 8 bits: colours dithered, alpha rounded. A picture of whole steps comes out unchanged. (x, y) is
 // where its first pixel lies in the view.
-Raster dithered(const Raster& in, int x, int y);
+Raster dithered(const Raster& in, int x, int y, const Control& control = {});
 
 }  // namespace pyramidion
