@@ -59,6 +59,9 @@ export function viewJob(script: Script, counters?: Int32Array): ViewJob {
   return {
     source: { kind: 'image', ...probeJob(script) },
     pixels,
+    colour: null,
+    workingBits: 8,
+    dither: null,
     x: axis,
     y: axis,
     kernel: 'sharp2',
