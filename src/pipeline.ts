@@ -75,7 +75,9 @@ export async function planView(
   const { region, dither } = dithers
     ? planDither(image.structure, request, reply, limits)
     : { region: reply, dither: null };
-  const isStored = colour.conversion === 'none' && isAsStored(image, request, encoding);
+  // Gray that is spread to RGB without profiles looks as it did before.
+  const keepsColours = colour.conversion === 'none' || (colour.conversion === 'naive' && image.pixels.space === 'gray');
+  const isStored = keepsColours && isAsStored(image, request, encoding);
   return { tile: isStored ? storedTileOf(reply, image.structure) : null, region, colour, dither, encoding };
 }
 

@@ -158,7 +158,7 @@ TEST("steps: sharpen: the simple kernel equals its formula at every edge; alpha 
         for (int x = 0; x < width; ++x)
           for (int c = 0; c < type.colours(); ++c)
             if ((x + y) % 5 != 0) set(picture, x, y, c, top / 3 + sample(picture, x, y, c) / 5);
-      const Raster sharp = sharpened(picture);
+      const Raster sharp = sharpened(picture, {});
       CHECK(sharp.type == type);
       for (int y = 0; y < height; ++y)
         for (int x = 0; x < width; ++x) {
@@ -222,7 +222,7 @@ TEST("steps: sharpen: an even picture stays as it is") {
     for (int y = 0; y < 7; ++y)
       for (int x = 0; x < 9; ++x)
         for (int c = 0; c < type.samples(); ++c) set(picture, x, y, c, 40 + 50 * c);
-    CHECK(same(sharpened(picture), picture));
+    CHECK(same(sharpened(picture, {}), picture));
     CHECK(same(sharpened(picture, {true, 5, 2.5, 0, false}, {}), picture));
   }
 }
@@ -429,7 +429,7 @@ bool holds(const Rect& rect, int x, int y) {
 
 // Every pixel of a framed picture beside what lies over what.
 void check_frame(const Raster& picture, const FrameStep& frame, const PixelType& output) {
-  const Raster result = framed(copy_of(picture), frame, output);
+  const Raster result = framed(copy_of(picture), frame, output, {});
   CHECK(result.type == output);
   CHECK_EQ(result.width, frame.width);
   CHECK_EQ(result.height, frame.height);
