@@ -533,7 +533,7 @@ TEST("steps: frame: a picture that fills the reply is not changed") {
     const Raster picture = noise(type, 8, 6, 25);
     FrameStep frame = frame_of(8, 6, 0, 0, {0, 0, 8, 6});
     if (type.alpha != Alpha::none) frame.canvas_colour.alpha = frame.background.alpha = 0;
-    CHECK(same(framed(copy_of(picture), frame, type), picture));
+    CHECK(same(framed(copy_of(picture), frame, type, {}), picture));
   }
 }
 
@@ -544,7 +544,7 @@ TEST("steps: frame: 8 bits become 16 and come back the same") {
     FrameStep frame = frame_of(16, 16, 0, 0, {0, 0, 16, 16});
     frame.canvas_colour.alpha = frame.background.alpha = 0;
     const PixelType wide = type_of(type.space, 16, type.alpha);
-    const Raster back = framed(framed(copy_of(picture), frame, wide), frame, type);
+    const Raster back = framed(framed(copy_of(picture), frame, wide, {}), frame, type, {});
     for (int y = 0; y < 16; ++y)
       for (int x = 0; x < 16; ++x)
         for (int c = 0; c < type.samples(); ++c)
