@@ -1,5 +1,6 @@
 /** Which profiles, intent and options a reply is converted with (colour-management §1). Pure. */
 import { PyramidionError } from '../errors.js';
+import { isEquivalentProfile } from './equivalent.js';
 import type { PixelSpace } from './named.js';
 import { INTENTS, type Intent, isSameProfile, type Profile, parseProfile } from './parse.js';
 import type { KnownProfile } from './registry.js';
@@ -60,6 +61,8 @@ export interface ColourRequest {
   readonly pixelType: PixelSpace | null;
   /** `icc=`, with its profile already found. */
   readonly icc: (Omit<IccRequest, 'profile'> & { readonly known: KnownProfile }) | null;
+  /** Bits of a sample of the reply: for 16, only the same profile is the same. 16 by default. */
+  readonly bits?: 8 | 16;
   /** Whether the reply is a mask (`req=mask`): its pixels are gray, and never colour-managed. */
   readonly isMask?: boolean;
   /** The layer that is converted, where it is an image: layer 0, or another one with the plan of layer 0 as `outer`. */
@@ -81,7 +84,7 @@ export interface ColourPlan {
   readonly output: ChosenProfile | null;
   /** `managed`: by both profiles; `naive`: by the simple formulas; `none`: the values stay as they are. */
   readonly conversion: 'managed' | 'naive' | 'none';
-  /** Whether input and output are the same profile, so that the transform would change nothing. */
+  /** Whether input and output are the same profile, or as good as that for 8 bits: the transform would change nothing. */
   readonly identity: boolean;
   /** The intent in force: that asked for, or the nearest that both profiles know. */
   readonly intent: Intent;
@@ -138,7 +141,9 @@ export function chooseColour(request: ColourRequest): ColourPlan {
   const input = layer === null || isMask ? null : chooseInput(layer, warnings);
   const { space, output } = chooseOutput(request, input, warnings);
   const wanted = icc?.intent ?? options.intent ?? DEFAULTS.intent;
-  const identity = input !== null && output !== null && isSameProfile(input.profile, output.profile);
+  const isExact = (request.bits ?? 16) === 16 || wanted === 'absolute';
+  const isLike = isExact ? isSameProfile : isEquivalentProfile;
+  const identity = input !== null && output !== null && isLike(input.profile, output.profile);
   const isManaged = input !== null && output !== null && (identity || output.profile.canWrite);
   if (input !== null && output !== null && !isManaged) {
     warnings.push(`the first layer's profile '${output.label}' is for input only: this layer is converted without it`);

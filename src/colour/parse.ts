@@ -120,6 +120,12 @@ export function isSameProfile(a: Pick<Profile, 'id'>, b: Pick<Profile, 'id'>): b
   return a.id === b.id;
 }
 
+/** The bytes of a tag's element, shared with the profile's; null when it has no such tag. */
+export function elementOf({ bytes }: Pick<Profile, 'bytes'>, name: string): Buffer | null {
+  const tag = readTags(new ProfileBytes(bytes)).get(name);
+  return tag === undefined ? null : Buffer.from(bytes.buffer, bytes.byteOffset + tag.offset, tag.length);
+}
+
 function readTags(data: ProfileBytes): Map<string, Tag> {
   const size = data.uint32(0);
   if (size > data.length) throw invalid(`it is cut short: ${data.length} of ${size} bytes`);

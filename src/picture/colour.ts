@@ -100,6 +100,7 @@ export async function openColour(
       const known = icc === null ? null : await registry.find(icc.profile, { option: 'icc' });
       return chooseColour({
         pixelType: pixelTypeOf(output.pixelType),
+        bits: output.bits,
         icc: icc === null || known === null ? null : { ...icc, known },
         layer: { space, embedded, defaults },
         defaults,
