@@ -3,6 +3,7 @@
 import type { ColourPlan } from './colour/choose.js';
 import { checkSides, ENCODE_DEFAULTS, type Encoding, planEncoding } from './encode/index.js';
 import { PyramidionError } from './errors.js';
+import { withUprightXmp } from './ingest/metadata.js';
 import type { DitherStep, RenderResult } from './native/contract.js';
 import type { ColourChooser } from './picture/colour.js';
 import type { OpenImage } from './picture/image.js';
@@ -60,6 +61,7 @@ export async function planView(
   const reply = planRegion(image.structure, request, limits);
   const { output } = request;
   const colour = await colours.choose(image.colour, output);
+  const xmp = output.xmpEmbed ? await image.xmp() : null;
   const facts = {
     // A view may show what is not covered: who asks for alpha has it, whatever the image.
     hasAlpha: true,
@@ -67,7 +69,8 @@ export async function planView(
     dpi: image.dpi?.x ?? null,
     icc: colour.output?.profile.bytes ?? null,
     iccSpace: colour.space,
-    xmp: output.xmpEmbed ? await image.xmp() : null,
+    // The view is turned upright, and says so.
+    xmp: xmp === null ? null : withUprightXmp(xmp),
   } as const;
   const encoding = planEncoding(output, facts, ENCODE_DEFAULTS);
   checkSides(encoding, reply.size);
@@ -88,6 +91,7 @@ function isAsStored({ pyramid, pixels }: OpenImage, { output }: ImageRequest, { 
     return false;
   const isPlain =
     output.quality === null &&
+    !output.fullChroma &&
     output.jpegSize === 0 &&
     output.printRes === null &&
     !output.xmpEmbed &&
