@@ -245,6 +245,7 @@ Encoded encode_to_size(const Picture& picture, const EncodeJob& job, const Contr
 }  // namespace
 
 Encoded encode(const Picture& picture, const EncodeJob& job, const Control& control) {
+  check_stop(control);
   if (job.palette.active != (job.saver == "png8" || job.saver == "gif"))
     refuse(job.saver + (job.palette.active ? " has no palette" : " needs a palette"));
   if (job.saver == "jpeg") return save_jpeg(picture, job, control);
