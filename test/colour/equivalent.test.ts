@@ -159,7 +159,7 @@ describe('what that hides', () => {
       }
       const others = rows.filter(([, same]) => same === 'other').map(([name]) => name);
       expect(others).toEqual([
-          'sRGB_v4_ICC_preference.icc',
+        'sRGB_v4_ICC_preference.icc',
         'scRGB-v2.icc',
         'AdobeCompat-v2.icc',
         'DisplayP3-v4.icc',
