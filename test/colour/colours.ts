@@ -64,6 +64,7 @@ export function rasterTiff(raster: Raster, profile: Uint8Array | null = null): U
   const samples = bits === 8 ? Uint8Array.from(raster.data) : Uint16Array.from(raster.data);
   const strip = new Uint8Array(samples.buffer);
   const photometric = colours === 4 ? 5 : colours === 3 ? 2 : 1;
+  // The profile lies behind the strip: it is too long for the writer of small files.
   const fields = (offset: number): Field[] => [
     { tag: 256, type: 4, values: [width] },
     { tag: 257, type: 4, values: [height] },
@@ -75,14 +76,30 @@ export function rasterTiff(raster: Raster, profile: Uint8Array | null = null): U
     { tag: 278, type: 4, values: [height] },
     { tag: 279, type: 4, values: [strip.length] },
     ...(alpha ? [{ tag: 338, type: 3, values: [2] }] : []),
-    ...(profile === null ? [] : [{ tag: 34675, type: 7, values: profile }]),
+    // Four bytes are no place for a profile: they are the place of it.
+    ...(profile === null ? [] : [{ tag: 34675, type: 4, values: [offset + strip.length], count: 1 }]),
   ];
   const { length } = writeTiff([{ fields: fields(0) }]);
   const start = length + (length & 1);
-  const file = new Uint8Array(start + strip.length);
-  file.set(writeTiff([{ fields: fields(start) }]));
+  const head = writeTiff([{ fields: fields(start) }]);
+  if (profile !== null) markAsBytes(head, 34675, profile.length);
+  const file = new Uint8Array(start + strip.length + (profile?.length ?? 0));
+  file.set(head);
   file.set(strip, start);
+  if (profile !== null) file.set(profile, start + strip.length);
   return file;
+}
+
+/** Makes a LONG field one of so many UNDEFINED bytes at the place that was its value. */
+function markAsBytes(head: Uint8Array, tag: number, count: number): void {
+  const bytes = Buffer.from(head.buffer, head.byteOffset, head.byteLength);
+  const first = bytes.readUInt32LE(4);
+  for (let entry = 0; entry < bytes.readUInt16LE(first); entry++) {
+    const at = first + 2 + 12 * entry;
+    if (bytes.readUInt16LE(at) !== tag) continue;
+    bytes.writeUInt16LE(7, at + 2);
+    bytes.writeUInt32LE(count, at + 4);
+  }
 }
 
 /** The samples of an image's first level, as stored. */
