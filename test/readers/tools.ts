@@ -44,6 +44,17 @@ export function itWith(tool: Tool, name: string, test: () => Promise<void>): voi
 const OWN_FIELD =
   /^(\(\w+:\d+\): VIPS-WARNING \*\*: .*|TIFFReadDirectory: Warning, )Unknown field with tag 65330 \(0xff32\) encountered\.?$/;
 
+/** The bytes that a tool makes of `input`. Rejects when it fails, and when it complains. */
+export function pipe(tool: Tool, input: Uint8Array, ...words: readonly string[]): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const child = execFile(tool, words, { encoding: 'buffer', maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
+      if (error === null && stderr.length === 0) resolve(stdout);
+      else reject(error ?? new Error(`${tool} ${words.join(' ')}: ${stderr.toString()}`));
+    });
+    child.stdin?.end(input);
+  });
+}
+
 /** Runs a tool to its end. Rejects when it fails, and when it complains of anything but our private field. */
 export async function run(tool: Tool, ...words: readonly string[]): Promise<string> {
   const { stdout, stderr } = await new Promise<{ stdout: string; stderr: string }>((resolve, reject) => {
