@@ -1,7 +1,10 @@
 import fc from 'fast-check';
+import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { ENCODE_DEFAULTS, planEncoding } from '../../src/encode/index.js';
+import { Engine } from '../../src/engine.js';
 import { PyramidionError } from '../../src/errors.js';
+import type { PartialRequest } from '../../src/picture/picture.js';
 import { parseModifiers } from '../../src/protocol/image-serving/modifiers.js';
 import { completeRequest } from '../../src/region/complete.js';
 import { planRegion } from '../../src/region/plan.js';
@@ -245,4 +248,43 @@ describe('whatever stands in a field', () => {
     );
     expect([...seen]).toEqual(expect.arrayContaining(['INVALID_REQUEST', 'planned']));
   });
+
+  it('it is a view, or a coded error', async () => {
+    const engine = await Engine.start();
+    const picture = await engine.open(
+      await sharp({ create: { width: 90, height: 61, channels: 4, background: '#84582099' } })
+        .png()
+        .toBuffer(),
+    );
+    const limits = { maxPix: [200, 200], maxRenderRgnPixels: 0.1, maxDecodedPixels: 0.1 } as const;
+    const codes = new Set<string>();
+    await fc.assert(
+      fc.asyncProperty(changed, async (given) => {
+        const made = await picture.render(given as PartialRequest, { limits }).catch(codeOf);
+        if (typeof made === 'string') codes.add(made);
+        else expect(made.bytes.length).toBeGreaterThan(0);
+      }),
+      { numRuns: 400 },
+    );
+    await engine.close();
+    for (const code of codes)
+      expect(
+        [
+          'INVALID_REQUEST',
+          'FORMAT_UNSUPPORTED',
+          'LIMIT_EXCEEDED',
+          'SIZE_UNREACHABLE',
+          'PROFILE_INVALID',
+          'PROFILE_MISMATCH',
+          'INVALID_OPTION',
+        ],
+        code,
+      ).toContain(code);
+  });
+
+  function codeOf(error: unknown): string {
+    if (!(error instanceof PyramidionError)) throw error;
+    if (error.code === 'INTERNAL' || (error.code === 'INVALID_OPTION' && error.option !== 'icc')) throw error;
+    return error.code;
+  }
 });
