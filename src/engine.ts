@@ -257,6 +257,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     return new Picture(image, {
       renderer: this.#shared.pool,
       limits: this.#options.limits,
+      onWarning: (message) => this.#tell('warning', { job: null, message }),
       colours: () => {
         this.#colours ??= openColour(this.#options.colour, (message) => this.#tell('warning', { job: null, message }));
         return this.#colours;

@@ -61,6 +61,8 @@ export interface ImageColour {
   readonly space: PixelType['space'];
   /** The embedded profile; null when there is none that can be parsed. */
   readonly embedded: Profile | null;
+  /** Why a profile that the file does have is not used; part of every view's plan. */
+  readonly warnings: readonly string[];
 }
 
 /** Finds profiles and chooses those of a view. */
@@ -95,10 +97,10 @@ export async function openColour(
     dither: settings.iccDither,
   };
   return {
-    choose: async ({ space, embedded }, output) => {
+    choose: async ({ space, embedded, warnings }, output) => {
       const { icc } = output;
       const known = icc === null ? null : await registry.find(icc.profile, { option: 'icc' });
-      return chooseColour({
+      const plan = chooseColour({
         pixelType: pixelTypeOf(output.pixelType),
         bits: output.bits,
         icc: icc === null || known === null ? null : { ...icc, known },
@@ -106,6 +108,7 @@ export async function openColour(
         defaults,
         options,
       });
+      return warnings.length === 0 ? plan : { ...plan, warnings: [...warnings, ...plan.warnings] };
     },
   };
 }

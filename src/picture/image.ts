@@ -1,5 +1,5 @@
 /** An image that is open for views: a pyramid, or a plain image that is small enough to be decoded whole. */
-import { type Profile, parseProfile } from '../colour/parse.js';
+import { parseProfile } from '../colour/parse.js';
 import { PyramidionError } from '../errors.js';
 import { type Prober, probeSource } from '../ingest/probe.js';
 import type { NativeRect, PixelSource, PixelType, SourceFormat } from '../native/contract.js';
@@ -111,7 +111,7 @@ function pyramidImage(pyramid: Pyramid, { maxBytes }: OpenContext): OpenImage {
     },
     pixels: pyramid.pixels,
     profile: info.profile,
-    colour: { space: pyramid.pixels.space, embedded: parsed(info.profile?.bytes) },
+    colour: { space: pyramid.pixels.space, ...parsed(info.profile?.bytes) },
     dpi: info.dpi,
     pyramid,
     pixelSource: async (level, tiles, signal) => {
@@ -136,12 +136,13 @@ function pyramidImage(pyramid: Pyramid, { maxBytes }: OpenContext): OpenImage {
   };
 }
 
-/** An embedded profile; one that cannot be parsed is as if it were not there. */
-function parsed(bytes: Uint8Array | undefined): Profile | null {
+/** An embedded profile; one that cannot be parsed is as if it were not there, and told. */
+function parsed(bytes: Uint8Array | undefined): Pick<ImageColour, 'embedded' | 'warnings'> {
   try {
-    return bytes === undefined ? null : parseProfile(bytes);
+    return { embedded: bytes === undefined ? null : parseProfile(bytes), warnings: [] };
   } catch (error) {
-    if (error instanceof PyramidionError) return null;
+    if (error instanceof PyramidionError)
+      return { embedded: null, warnings: [`the embedded profile is not used: ${error.message}`] };
     throw error;
   }
 }
@@ -186,7 +187,11 @@ async function openPlain(source: Source, context: OpenContext): Promise<OpenImag
       alpha: info.alpha === 'none' ? 'none' : 'straight',
     },
     profile: probed.profile === null ? null : { description: probed.profile.description, bytes: probed.profile.bytes },
-    colour: { space: probed.pixelSpace, embedded: probed.viaSrgb ? null : probed.profile },
+    colour: {
+      space: probed.pixelSpace,
+      embedded: probed.viaSrgb ? null : probed.profile,
+      warnings: info.warnings.filter((warning) => warning.startsWith('the embedded profile')),
+    },
     dpi: info.dpi,
     pyramid: null,
     pixelSource: async () => ({ source: { kind: 'image', input, format, page }, release: () => {} }),

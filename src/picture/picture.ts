@@ -96,6 +96,8 @@ type PartialField<T> = T extends readonly unknown[] ? T : T extends object ? { r
 export interface PictureContext {
   readonly renderer: Renderer;
   readonly limits: RenderLimits;
+  /** Is told what of an image's colours was left aside, once for as long as the image is open. */
+  onWarning(message: string): void;
   /** Chooses the profiles of views; the folders of profiles are read when it is first asked for. */
   colours(): Promise<ColourChooser>;
   /** Throws `ENGINE_CLOSED` when the engine is closed or closing. */
@@ -239,6 +241,7 @@ export class Picture {
   async render(request: PartialRequest | string, options: ViewOptions = {}): Promise<Rendition> {
     return this.#run(options, async ({ signal, limits }) => {
       const plan = await planView(this.#image, requestOf(request), { limits, colours: await this.#context.colours() });
+      this.#warn(plan.colour?.warnings ?? []);
       return carryOut(this.#image, plan, { renderer: this.#context.renderer, limits, signal });
     });
   }
@@ -256,6 +259,17 @@ export class Picture {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #warn(warnings: readonly string[]): void {
+    if (warnings.length === 0) return;
+    const before = told.get(this.#image) ?? new Set();
+    told.set(this.#image, before);
+    for (const warning of warnings) {
+      if (before.has(warning)) continue;
+      before.add(warning);
+      this.#context.onWarning(`${this.info.name}: ${warning}`);
+    }
   }
 
   #level(level: number): PictureLevel {
@@ -278,6 +292,9 @@ export class Picture {
     return this.#context.run(options.signal, limits.deadlineMs, (signal) => task({ signal, limits }));
   }
 }
+
+/** What was told of images that are open: one image may be shown by many pictures. */
+const told = new WeakMap<OpenImage, Set<string>>();
 
 /** How a tile that cannot go out as it is stored is written. */
 function tileEncoding({ pixels, profile, pyramid, dpi }: OpenImage, icc: boolean): Encoding {
