@@ -135,7 +135,8 @@ export async function makeView(
   return renderer.render(job, { signal, onReturn: placed?.release });
 }
 
-function checkSize(rendition: Rendition, { maxMessageSize }: RenderLimits): Rendition {
+/** Refuses a reply of more than `maxMessageSize`: `LIMIT_EXCEEDED`. */
+export function checkSize(rendition: Rendition, { maxMessageSize }: RenderLimits): Rendition {
   const limit = maxMessageSize * 2 ** 20;
   if (rendition.bytes.length <= limit) return rendition;
   throw new PyramidionError(

@@ -4,7 +4,7 @@ import { checkSides, ENCODE_DEFAULTS, type Encoding, planEncoding, rawEncoding }
 import { PyramidionError } from '../errors.js';
 import { ceilDiv, orientedSize, type Rect } from '../geometry.js';
 import type { PixelType } from '../native/contract.js';
-import { carryOut, makeView, planView, type Renderer, type Rendition, type ViewPlan } from '../pipeline.js';
+import { carryOut, checkSize, makeView, planView, type Renderer, type Rendition, type ViewPlan } from '../pipeline.js';
 import { parseModifiers } from '../protocol/image-serving/modifiers.js';
 import type { TileIndex } from '../pyramid/tile-index.js';
 import { completeRequest } from '../region/complete.js';
@@ -172,12 +172,13 @@ export class Picture {
     const height = Math.min(shape.tileHeight, shape.height - top);
     const isWhole = width === shape.tileWidth && height === shape.tileHeight;
     if (isWhole || edge === 'padded') {
-      // No more than a read: it takes no renderer, and needs neither limits nor a deadline of its own.
+      // No more than a read: it takes no renderer, and needs no deadline of its own.
       this.#context.checkOpen();
       const stored = await this.#image.storedTile(level, column, row, icc, options.signal);
       if (stored?.browserSafe) {
         const { bytes, mediaType } = stored;
-        return { bytes, mediaType, width: stored.width, height: stored.height, quality: null, tile: address };
+        const reply = { bytes, mediaType, width: stored.width, height: stored.height, quality: null, tile: address };
+        return checkSize(reply, this.#limits(options));
       }
     }
     const frame = edge === 'padded' ? { width: shape.tileWidth, height: shape.tileHeight } : { width, height };
@@ -283,12 +284,15 @@ export class Picture {
     });
   }
 
+  #limits({ limits }: ViewOptions): RenderLimits {
+    return limits === undefined ? this.#context.limits : resolveLimits(limits, this.#context.limits);
+  }
+
   #run<Value>(
     options: ViewOptions,
     task: (given: { signal: AbortSignal; limits: RenderLimits }) => Promise<Value>,
   ): Promise<Value> {
-    const limits =
-      options.limits === undefined ? this.#context.limits : resolveLimits(options.limits, this.#context.limits);
+    const limits = this.#limits(options);
     return this.#context.run(options.signal, limits.deadlineMs, (signal) => task({ signal, limits }));
   }
 }
