@@ -1,7 +1,7 @@
 /**
  * Starts and ends worker threads around the addon of the sanitizer build (`test-native.mjs --sanitize` makes it):
- * each cycle starts a thread that loads the addon and builds a small pyramid; half of the threads are terminated when
- * they are done, half while they build. Fails when a build fails or a sanitizer reports anything. The one argument is
+ * each cycle starts a thread that loads the addon, builds a small pyramid and renders views in one format after another;
+ * half of the threads are terminated when they are done, half while they work. Fails when a build fails or a sanitizer reports anything. The one argument is
  * the number of cycles, 200 by default. Linux only.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -59,6 +59,83 @@ function smallJob(output, control) {
   };
 }
 
+/**
+ * A view of the same picture: reduced, with a kernel and a step that differ from one to the next.
+ *
+ * @param {number} i
+ * @param {BigInt64Array} control
+ * @returns {import('../src/native/contract.js').RenderJob}
+ */
+function smallView(i, control) {
+  const [width, height] = [100, 60 + (i % 7)];
+  const saver = SAVERS[i % SAVERS.length] ?? {};
+  /** @type {import('../src/native/contract.js').PixelType} */
+  const output = { space: 'rgb', bits: 8, alpha: saver.saver === 'jpeg' || i % 2 === 0 ? 'none' : 'straight' };
+  const colour = { samples: [1, 0.5, 0], alpha: 1 };
+  const whole = { left: 0, top: 0, width, height };
+  /** @param {number} length @param {number} count */
+  const axis = (length, count) => ({ origin: 0, step: length / count, first: 0, count, low: 0, high: length });
+  const mask = { kind: /** @type {const} */ ('unsharp'), amount: 1, radius: 3, threshold: 0, monochrome: i % 4 === 0 };
+  return {
+    source: { kind: 'image', input: { bytes: samplePng(300, 200) }, format: 'png', page: 0 },
+    pixels: { space: 'rgb', bits: 8, alpha: 'straight' },
+    workingBits: 8,
+    x: axis(300, width),
+    y: axis(200, height),
+    kernel: KERNELS[i % KERNELS.length] ?? 'sharp2',
+    linearLight: i % 3 === 0,
+    rotate: null,
+    turn: 1,
+    sharpen: i % 2 === 0 ? [mask] : [{ kind: 'simple' }],
+    crop: whole,
+    colour: null,
+    frame: { width, height, left: 0, top: 0, canvas: whole, canvasColour: colour, background: colour },
+    dither: null,
+    output,
+    encode: {
+      saver: 'raw',
+      options: {},
+      maxBytes: 0,
+      palette: null,
+      icc: null,
+      xmp: null,
+      dpi: 72,
+      ...saver,
+    },
+    control,
+  };
+}
+
+/** @type {readonly import('../src/native/contract.js').Kernel[]} */
+const KERNELS = ['bilin', 'bicub', 'sharp2', 'bisharp'];
+const PALETTE = { kind: /** @type {const} */ ('adaptive'), diffuse: true, colours: 200, forced: new Uint8Array(0) };
+/** @type {readonly Partial<import('../src/native/contract.js').EncodeStep>[]} */
+const SAVERS = [
+  { saver: 'raw' },
+  { saver: 'jpeg', options: { quality: 85, subsample: true, optimise: true } },
+  { saver: 'png8', options: { compression: 3 }, palette: PALETTE },
+  { saver: 'gif', palette: PALETTE },
+  { saver: 'pngsave', options: { compression: 3 } },
+  { saver: 'webpsave', options: { Q: 80, effort: 0 } },
+  { saver: 'tiffsave', options: { compression: 'lzw' } },
+];
+
+/** Every other view is told to stop before it begins, and must say so. @param {import('../src/native/contract.js').NativeAddon} addon */
+function renderAll(addon) {
+  for (let i = 0; i < SAVERS.length; i++) {
+    const control = new BigInt64Array(new SharedArrayBuffer(64));
+    if (addon.render(smallView(i, control)).bytes.length === 0) throw new Error(`view ${i} is empty`);
+    control[0] = 1n;
+    try {
+      addon.render(smallView(i, control));
+    } catch (error) {
+      if (/** @type {{ code?: string }} */ (error).code === 'ABORTED') continue;
+      throw error;
+    }
+    throw new Error(`view ${i} was not stopped`);
+  }
+}
+
 async function runCycles() {
   const cycles = Number(process.argv[2] ?? 200);
   const folder = mkdtempSync(join(tmpdir(), 'pyramidion-sanitize-'));
@@ -82,6 +159,7 @@ function work() {
   addon.capabilities();
   parentPort?.postMessage('loaded');
   addon.build(smallJob(workerData, new BigInt64Array(new SharedArrayBuffer(64))));
+  renderAll(addon);
   parentPort?.postMessage('built');
 }
 
