@@ -265,13 +265,13 @@ function target(who, work, path, last, u, v) {
       return `/view?rgn=${left},${top},3000,2250&wid=800&hei=600&qlt=${QUALITY}&resMode=${kernel}`;
     }
     const region = [left / WIDTH, top / HEIGHT, 3000 / WIDTH, 2250 / HEIGHT].map((part) => part.toFixed(8));
-    return `/?FIF=${path}&RGN=${region}&WID=800&HEI=600&QLT=${QUALITY}&CVT=jpeg`;
+    return `/?FIF=${encodeURI(path)}&RGN=${region}&WID=800&HEI=600&QLT=${QUALITY}&CVT=jpeg`;
   }
   const column = Math.floor(u * Math.floor(WIDTH / TILE));
   const row = Math.floor(v * Math.floor(HEIGHT / TILE));
   if (who === 'iipsrv') {
     const tile = `${last},${row * Math.ceil(WIDTH / TILE) + column}`;
-    return `/?FIF=${path}${work === 'b' ? `&QLT=${QUALITY}` : ''}&JTL=${tile}`;
+    return `/?FIF=${encodeURI(path)}${work === 'b' ? `&QLT=${QUALITY}` : ''}&JTL=${tile}`;
   }
   return work === 'a'
     ? `/tile?0,${column},${row}`
