@@ -168,9 +168,11 @@ http {
       stdio: ['ignore', 'ignore', 'inherit'],
     }),
   );
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove);
   const close = async () => {
     await Promise.all([nginx, ...children].map(end));
-    rmSync(folder, { recursive: true, force: true });
+    remove();
   };
   try {
     await Promise.all(ports.map(reachable));
@@ -331,7 +333,8 @@ async function one(server, path, work) {
     };
     await Promise.all(Array.from({ length: FLIGHT }, lane));
   };
-  await run(SECONDS / 5);
+  // Code that is new to the process is slow at first, ours more than theirs; neither is what a server does all day.
+  await run(Math.max(1, SECONDS / 5));
   times.length = 0;
   bytes = 0;
   const before = used(server.pids());
