@@ -1,6 +1,7 @@
 /**
- * What colour costs: 800 × 600 renditions with and without an ICC conversion, and how fast pixels are converted, as the
- * processor time that large views of scale 1 take beyond the same views without. Turn about; medians.
+ * What colour costs: 800 × 600 renditions with and without an ICC conversion, and how many pixels a second go through all
+ * that a conversion adds to a view: the transform itself, and the 16-bit samples that a view without one has no need of. It is the
+ * processor time that views of scale 1 take beyond the same views without. Turn about; medians.
  * `node bench/colour.mjs [rounds] [CMYK profile]`, after `npm ci`. Without a CMYK profile, one of the corpus is taken.
  */
 import { existsSync } from 'node:fs';
@@ -76,7 +77,7 @@ console.log(
   `${cpus().length} × ${cpus()[0]?.model}; Node ${process.version}, pyramidion ${VERSION}; one thread; ${rounds} rounds, turn about; medians\n`,
 );
 console.log(
-  '| conversion | 800 × 600 without, ms | with, ms | whole (12 MP) without, CPU ms | with, CPU ms | conversion, MP/s per core |',
+  '| conversion | 800 × 600 without, ms | with, ms | whole (12 MP) without, CPU ms | with, CPU ms | what it adds, MP/s per core |',
 );
 console.log('| --- | --- | --- | --- | --- | --- |');
 for (const { what, space, plain, made: ending, icc, managed: isManaged } of cases) {

@@ -95,6 +95,9 @@ export function createProgram(context: CliContext, finish: (code: number) => voi
         'millions of pixels that the view, or an image that is no pyramid, may have; 8 times as many are decoded [default 100]',
       ).argParser(whole(1, 10_000)),
     )
+    .addOption(
+      new Option('--profile-folder <folder>', 'a folder of ICC profiles for icc=; may be repeated').argParser(collect),
+    )
     .action(async (path: string, output: string | undefined, modifiers: string, flags: RenderFlags) =>
       finish(await runRender(path, output, modifiers, flags, context)),
     );

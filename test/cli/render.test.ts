@@ -152,6 +152,11 @@ describe('limits', () => {
     expect(more?.limits).toMatchObject({ maxRenderRgnPixels: 400, maxDecodedPixels: 3200, maxNonDsfSize: 400 });
   });
 
+  test('--profile-folder may be repeated', async () => {
+    const [started] = (await render('a.jpg', ['--profile-folder', 'one', '--profile-folder', 'two'])).started;
+    expect(started?.colour).toEqual({ profileFolders: ['one', 'two'] });
+  });
+
   test('an error says which option allows more', async () => {
     const error = new PyramidionError('LIMIT_EXCEEDED', 'too many', { option: 'maxDecodedPixels' });
     const { code, err } = await render('a.jpg', [], failing(error));
