@@ -253,6 +253,16 @@ describe('colours of a view', () => {
     await picture.close();
   });
 
+  test('16 bits are rounded to the nearest of 8, with and without alpha', async () => {
+    const data = Array.from({ length: 65_536 }, (_, value) => value);
+    const file = rasterTiff({ width: 256, height: 256, channels: 1, bits: 16, data });
+    const nearest = data.map((value) => Math.round(value / 257));
+    const opaque = await colours.view(file, 'scl=1&fmt=tif,gray');
+    expect(Array.from(opaque.data)).toEqual(nearest);
+    const withAlpha = await colours.view(file, 'scl=1&fmt=tif-alpha,gray');
+    expect(Array.from(withAlpha.data)).toEqual(nearest.flatMap((value) => [value, 255]));
+  });
+
   describe('dither', () => {
     const dithered: PartialRequest['output'] = {
       format: 'tif',

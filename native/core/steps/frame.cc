@@ -85,6 +85,19 @@ void copy_row(const Sample* from, const PixelType& in, const PixelType& out, Sam
   }
 }
 
+// Opaque pixels of the same space, of 16 bits to the nearest of 8; there may be an alpha to gain.
+void narrow_row(const uint16_t* from, const PixelType& in, const PixelType& out, uint8_t* to, int count) {
+  const auto narrow = [](uint16_t value) { return static_cast<uint8_t>((value * 255U + 32895U) >> 16); };
+  if (out.alpha == Alpha::none) {
+    std::transform(from, from + static_cast<ptrdiff_t>(count) * in.samples(), to, narrow);
+    return;
+  }
+  for (int x = 0; x < count; ++x, from += in.samples(), to += out.samples()) {
+    std::transform(from, from + in.samples(), to, narrow);
+    to[in.samples()] = 255;
+  }
+}
+
 template <typename In, typename Out>
 void compose(const Raster& picture, const FrameStep& frame, const Control& control, Raster& out) {
   const bool keeps_alpha = out.type.alpha != Alpha::none;
@@ -99,8 +112,7 @@ void compose(const Raster& picture, const FrameStep& frame, const Control& contr
   const int canvas_left = within(frame.canvas.left, frame.width);
   const int canvas_right = within(frame.canvas.left + frame.canvas.width, frame.width);
   const int left = within(frame.left, frame.width), right = within(frame.left + picture.width, frame.width);
-  const bool plain =
-      picture.type.space == out.type.space && sizeof(In) == sizeof(Out) && picture.type.alpha == Alpha::none;
+  const bool plain = picture.type.space == out.type.space && picture.type.alpha == Alpha::none;
   for (int y = 0; y < frame.height; ++y) {
     check_stop(control);
     auto* to = reinterpret_cast<Out*>(out.row(y));
@@ -116,6 +128,11 @@ void compose(const Raster& picture, const FrameStep& frame, const Control& contr
     if constexpr (sizeof(In) == sizeof(Out)) {
       if (plain) {
         copy_row(from, picture.type, out.type, to + left * samples, right - left);
+        continue;
+      }
+    } else if constexpr (sizeof(In) > sizeof(Out)) {
+      if (plain) {
+        narrow_row(from, picture.type, out.type, to + left * samples, right - left);
         continue;
       }
     }
