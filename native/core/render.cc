@@ -127,7 +127,9 @@ Raster picture_of(const RenderJob& job) {
   picture = cropped(std::move(picture), job.crop);
   if (!job.colour.active) return picture;
   check_stop(job.control);
-  return converted(picture, job.colour, {job.output.space, picture.type.bits, picture.type.alpha}, job.control);
+  // Straight to the bits of the reply, unless dithering is to see the finer ones.
+  const int bits = job.dither.active ? picture.type.bits : job.output.bits;
+  return converted(picture, job.colour, {job.output.space, bits, picture.type.alpha}, job.control);
 }
 
 // The view in the samples of the reply.
