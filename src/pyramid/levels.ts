@@ -102,7 +102,8 @@ const MOST_HALVINGS = 32;
  * The downsampling of each level, the full one first: exactly 2ᵏ on both axes where its size is what `k` halvings of the
  * full one's sides give, each rounded up or each rounded down (pixel `i` then covers `i·2ᵏ … (i + 1)·2ᵏ` of the full
  * image); else, per axis, 2ᵏ where that axis is such a size, or the ratio of the sides. A side of one pixel fits many
- * `k`: a level has been halved more often than the one before it, and in the way that fits all levels, if one does.
+ * `k`: a level has been halved more often than the one before it, and in the way that fits all levels with the fewest
+ * halvings, if one does.
  */
 export function downsamples(levels: readonly { readonly width: number; readonly height: number }[]): Downsample[] {
   const full = levels[0];
@@ -129,7 +130,10 @@ export function downsamples(levels: readonly { readonly width: number; readonly 
       return null;
     });
   });
-  const whole = attempts.find((halvings) => !halvings.includes(null)) ?? attempts.at(-1) ?? [];
+  // Of the ways that fit all levels the one that skips fewest halvings: tiny sides may fit another one too.
+  const last = (halvings: readonly (number | null)[]): number => halvings.at(-1) ?? 0;
+  const fitting = attempts.filter((halvings) => !halvings.includes(null)).sort((a, b) => last(a) - last(b));
+  const whole = fitting[0] ?? attempts.at(-1) ?? [];
   const axis = (full: number, side: number): number => {
     const k = Math.round(Math.log2(full / side));
     return fits(full, side, k) ? 2 ** k : full / side;

@@ -143,6 +143,13 @@ describe('downsamples', () => {
         }
         expect(downsamples(levels)).toEqual(levels.map((_, k) => same(2 ** k)));
       }),
+      {
+        examples: [
+          [1, 3, false],
+          [2, 6, false],
+          [1, 5, true],
+        ],
+      },
     );
   });
 
