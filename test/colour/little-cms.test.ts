@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { chooseIntent } from '../../src/colour/choose.js';
 import { generatedProfile } from '../../src/colour/generated.js';
-import { INTENTS, type Profile, parseProfile } from '../../src/colour/parse.js';
+import { elementOf, INTENTS, type Intent, type Profile, parseProfile } from '../../src/colour/parse.js';
 import { PyramidionError } from '../../src/errors.js';
 import { corpus, hasCorpus } from '../corpus/place.js';
 import { formatTable } from '../corpus/table.js';
@@ -26,6 +26,22 @@ const TOLERANCE = { 8: 1, 16: 64 } as const;
 
 /** Profiles by a short name: of each pixel type, of curves and of tables, of versions 2 and 4. */
 const fromCorpus = (name: string): Uint8Array => readFileSync(join(corpus, 'icc', name));
+/** A profile whose floating-point tables have names that nobody looks for. */
+function withoutFloatTags(bytes: Uint8Array): Uint8Array {
+  const profile = Buffer.from(bytes);
+  for (let index = 0; index < profile.readUInt32BE(128); index++) {
+    const at = 132 + 12 * index;
+    if (/^(D2B|B2D)\d$/.test(profile.toString('latin1', at, at + 4))) profile.write(`z${index % 10}`, at, 'latin1');
+  }
+  return profile;
+}
+
+/** What transicc counts a channel in: inks to 100, others to 255, but to 1 where the profile names its colorants. */
+function unitOf(profile: Profile, channels: number): number {
+  if (channels === 4) return 100;
+  return elementOf(profile, 'clrt') === null ? 255 : 1;
+}
+
 const profiles: Readonly<Record<string, Uint8Array>> = {
   'made-gray': generatedProfile('GrayGamma22'),
   'made-rgb': generatedProfile('AdobeRGB'),
@@ -34,6 +50,7 @@ const profiles: Readonly<Record<string, Uint8Array>> = {
     'p3-v4': fromCorpus('DisplayP3-v4.icc'),
     'srgb-lut': fromCorpus('sRGB_v4_ICC_preference.icc'),
     alltags: fromCorpus('alltags.icc'),
+    'alltags-int': withoutFloatTags(fromCorpus('alltags.icc')),
     fogra39: fromCorpus('gen-cmyk-fogra39l-coated-argyll.icc'),
     chemical: fromCorpus('cmyk.icm'),
     'swop-in': fromCorpus('CGATS001Compat-v2-micro.icc'),
@@ -57,6 +74,8 @@ const PAIRS: readonly (readonly [input: string, output: string])[] = [
         ['srgb-lut', 'made-rgb'],
         ['made-rgb', 'alltags'],
         ['alltags', 'made-rgb'],
+        ['made-rgb', 'alltags-int'],
+        ['alltags-int', 'made-rgb'],
         ['made-rgb', 'fogra39'],
         ['p3-v4', 'chemical'],
         ['srgb-lut', 'fogra39'],
@@ -73,14 +92,37 @@ const PAIRS: readonly (readonly [input: string, output: string])[] = [
     : []),
 ];
 
-/** Where lcms and we differ by more, or one of us does not support the case, and why. */
-const EXCEPTED: readonly { readonly profile: string; readonly bits: readonly number[]; readonly why: string }[] = [
-  { profile: 'srgb-lut', bits: [16], why: 'Little CMS evaluates its curves, of slope 12.92 near black, in 16 bits' },
-  { profile: 'alltags', bits: [8, 16], why: 'Little CMS follows its floating-point tags, we its integer ones' },
+/** Where we differ by more, the most we do, and what is known of it. A number here is a debt, not a tolerance. */
+const EXCEPTED: readonly {
+  readonly profile: string;
+  readonly bits: readonly (8 | 16)[];
+  readonly intents: readonly Intent[];
+  readonly most: number;
+  readonly why: string;
+}[] = [
+  {
+    profile: 'srgb-lut',
+    bits: [16],
+    intents: ['relative', 'absolute'],
+    most: 160,
+    why: 'not explained: some dark values, about one in five hundred; tificc and transicc agree with each other there',
+  },
+  {
+    profile: 'alltags',
+    bits: [8, 16],
+    intents: INTENTS,
+    most: Number.POSITIVE_INFINITY,
+    why: 'Little CMS follows its floating-point tables, which hold other colours; alltags-int is the same without them',
+  },
 ];
 
-const isExcepted = (pair: string, bits: number): boolean =>
-  EXCEPTED.some((one) => pair.split(' > ').includes(one.profile) && one.bits.includes(bits));
+/** The most that a case may differ by. */
+function boundOf(pair: string, bits: 8 | 16, intent: Intent): number {
+  const excepted = EXCEPTED.find(
+    (one) => pair.split(' > ').includes(one.profile) && one.bits.includes(bits) && one.intents.includes(intent),
+  );
+  return excepted?.most ?? TOLERANCE[bits];
+}
 
 /** Null for the refusal of a profile that is no output. */
 function unlessInputOnly(error: unknown): null {
@@ -120,6 +162,15 @@ describe('Little CMS', () => {
     return profile;
   }
 
+  /** Whether a pair has the intent of a case itself; curves go along with any. */
+  function hasIntent(pair: string, index: number): boolean {
+    const [input = '', output = ''] = pair.split(' > ');
+    const [from, to] = [profileOf(input), profileOf(output)];
+    const wanted = INTENTS[CASES[index]?.intent ?? 1] ?? 'relative';
+    const isOfCurves = from.read?.kind !== 'tables' && to.write?.kind !== 'tables';
+    return isOfCurves || chooseIntent(from, to, wanted) === wanted;
+  }
+
   /** Random colours through one pair and case, by both, at one depth of samples. */
   async function beside(
     input: string,
@@ -137,12 +188,12 @@ describe('Little CMS', () => {
     const theirs = transicc(
       engine.path(input),
       engine.path(output),
-      colours.map((colour) => colour.map((value) => (value / most) * (from === 4 ? 100 : 255))),
+      colours.map((colour) => colour.map((value) => (value / most) * unitOf(profileOf(input), from))),
       { channels: to, intent: ofPair, blackPointCompensation: at.compensates },
     ).then(
       (values) =>
         values.map((colour) =>
-          colour.map((value) => Math.round(Math.min(Math.max(value / (to === 4 ? 100 : 255), 0), 1) * most)),
+          colour.map((value) => Math.round(Math.min(Math.max(value / unitOf(profileOf(output), to), 0), 1) * most)),
         ),
       () => null,
     );
@@ -176,14 +227,18 @@ describe('Little CMS', () => {
       }
     };
     await Promise.all([lane(), lane(), lane()]);
-    const rows = outcomes.map(({ pair, bits, cells }) => [pair, String(bits), ...cells.map(String)]);
+    const rows = outcomes.map(({ pair, bits, cells }) => [
+      pair,
+      String(bits),
+      ...cells.map((cell, index) => `${cell}${hasIntent(pair, index) ? '' : '*'}`),
+    ]);
+    console.log('* the pair has no such intent: both use the one that chooseIntent falls back to');
     console.log(formatTable([['steps at most', 'bits', ...CASES.map(caseName)], ...rows]));
     for (const { pair, bits, cells } of outcomes) {
       cells.forEach((cell, index) => {
         const label = `${pair}, ${bits} bits, ${CASES[index] && caseName(CASES[index])}`;
-        if (typeof cell === 'number' && !isExcepted(pair, bits)) {
-          expect(cell, label).toBeLessThanOrEqual(TOLERANCE[bits]);
-        }
+        const intent = INTENTS[CASES[index]?.intent ?? 1] ?? 'relative';
+        if (typeof cell === 'number') expect(cell, label).toBeLessThanOrEqual(boundOf(pair, bits, intent));
         expect(cell, label).not.toBe('we refuse');
       });
     }
