@@ -21,6 +21,7 @@ export type {
   SourceFormat,
   UnsharpMask,
 } from './native/contract.js';
+export type { ColourSettings } from './picture/colour.js';
 export type { RenderLimits } from './picture/limits.js';
 export {
   type PartialRequest,

@@ -288,7 +288,7 @@ export const ENGINE_OPTIONS = {
     (value) => (isObject(value) ? resolveColour(value) : undefined),
     DEFAULT_COLOUR,
     'an object of colour settings',
-    'see docs/serving.md',
+    'see docs/colour.md',
     'profiles of views, and where they are found',
   ),
   maxPixels: row<number>(

@@ -163,7 +163,7 @@ export interface EngineOptions {
   readonly renders?: number;
   /** How much one view may take: what differs from the defaults (`docs/serving.md`). */
   readonly limits?: Partial<RenderLimits>;
-  /** Profiles of views: what differs from the defaults (`docs/serving.md`). */
+  /** Profiles of views: what differs from the defaults (`docs/colour.md`). */
   readonly colour?: Partial<ColourSettings>;
   /** Largest image that is opened, in pixels. Default 4 000 000 000. */
   readonly maxPixels?: number;
