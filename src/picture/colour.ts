@@ -43,7 +43,8 @@ export const DEFAULT_COLOUR: ColourSettings = {
 
 /** The settings with some of them set. Throws `INVALID_OPTION`. */
 export function resolveColour(given: object): ColourSettings {
-  for (const [name, value] of Object.entries(given)) {
+  const said = Object.entries(given).filter(([, value]) => value !== undefined);
+  for (const [name, value] of said) {
     const fallback = (DEFAULT_COLOUR as unknown as Readonly<Record<string, unknown>>)[name];
     if (fallback === undefined) throw invalidOption(`colour.${name}`, value, 'left out: there is no such setting');
     const isRight = Array.isArray(fallback)
@@ -53,7 +54,7 @@ export function resolveColour(given: object): ColourSettings {
         : typeof value === typeof fallback;
     if (!isRight) throw invalidOption(`colour.${name}`, value, `like its default, ${JSON.stringify(fallback)}`);
   }
-  return { ...DEFAULT_COLOUR, ...given };
+  return { ...DEFAULT_COLOUR, ...Object.fromEntries(said) };
 }
 
 /** What is known of an image's colours. */

@@ -25,7 +25,8 @@ export function resolveLimits(
   given: Partial<RenderLimits> = {},
   base: RenderLimits = DEFAULT_RENDER_LIMITS,
 ): RenderLimits {
-  for (const [name, value] of Object.entries(given)) {
+  const said = Object.entries(given).filter(([, value]) => value !== undefined);
+  for (const [name, value] of said) {
     if (!Object.hasOwn(DEFAULT_RENDER_LIMITS, name))
       throw invalidOption(`limits.${name}`, value, 'left out: there is no such limit');
     const numbers: readonly unknown[] = Array.isArray(value) ? value : [value];
@@ -33,7 +34,7 @@ export function resolveLimits(
     if (numbers.length !== (isPair ? 2 : 1) || isPair !== Array.isArray(value) || !numbers.every(isAmount))
       throw invalidOption(`limits.${name}`, value, isPair ? 'two numbers from 0' : 'a number from 0');
   }
-  return { ...base, ...given };
+  return { ...base, ...Object.fromEntries(said) };
 }
 
 function isAmount(value: unknown): boolean {

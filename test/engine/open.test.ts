@@ -21,6 +21,8 @@ import { pathToFileURL } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Engine, PyramidionError } from '../../src/index.js';
+import { DEFAULT_COLOUR, resolveColour } from '../../src/picture/colour.js';
+import { DEFAULT_RENDER_LIMITS, resolveLimits } from '../../src/picture/limits.js';
 import type { Picture } from '../../src/picture/picture.js';
 import { fileVersion } from '../../src/source/file.js';
 
@@ -508,4 +510,11 @@ describe('a damaged file', () => {
       expect((await picture.render('wid=50')).width).toBe(50);
     },
   );
+});
+
+test('a limit or a colour setting that is undefined takes its default', () => {
+  expect(resolveLimits({ maxPix: undefined } as never)).toEqual(DEFAULT_RENDER_LIMITS);
+  expect(resolveColour({ iccDither: undefined })).toEqual(DEFAULT_COLOUR);
+  expect(() => resolveColour({ iccDither: null })).toThrow(expect.objectContaining({ option: 'colour.iccDither' }));
+  expect(() => resolveLimits({ maxPix: 3 } as never)).toThrow(expect.objectContaining({ option: 'limits.maxPix' }));
 });
