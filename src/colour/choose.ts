@@ -1,18 +1,10 @@
 /** Which profiles, intent and options a reply is converted with (colour-management §1). Pure. */
 import { PyramidionError } from '../errors.js';
+import type { IccRequest } from '../region/request.js';
 import { isEquivalentProfile } from './equivalent.js';
 import type { PixelSpace } from './named.js';
 import { INTENTS, type Intent, isSameProfile, type Profile, parseProfile } from './parse.js';
 import type { KnownProfile } from './registry.js';
-
-/** What `icc=` asks for; null for what it leaves to the catalog. */
-export interface IccRequest {
-  /** A name for the registry. */
-  readonly profile: string;
-  readonly intent: Intent | null;
-  readonly blackPointCompensation: boolean | null;
-  readonly dither: boolean | null;
-}
 
 /** Where a chosen profile was found, in the order of precedence of inputs, then of outputs. */
 export type ChosenFrom = 'embedded' | 'record' | 'source default' | 'output default' | 'icc' | 'first layer';
@@ -98,37 +90,6 @@ export interface ColourPlan {
 
 /** An intent and compensation, as they are when nobody says otherwise. */
 const DEFAULTS = { intent: 'relative', blackPointCompensation: true, dither: false } as const;
-
-/**
- * Parses the value of `icc=`, after its percent encoding is undone: `profile[,intent[,bpc[,dither]]]`. An empty value is one
- * left out. Throws `INVALID_OPTION` naming the part that is wrong.
- */
-export function parseIcc(text: string): IccRequest {
-  const [profile = '', intent = '', compensation = '', dither = '', ...rest] = text
-    .split(',')
-    .map((part) => part.trim());
-  if (profile === '') throw invalidIcc('must begin with the name of a profile', text);
-  if (/\p{Cc}/u.test(profile)) throw invalidIcc('must name a profile without control characters', profile);
-  if (rest.length > 0) throw invalidIcc('takes a profile, an intent and two flags, and no more', text);
-  const known = INTENTS.find((name) => name === intent.toLowerCase());
-  if (intent !== '' && known === undefined) throw invalidIcc(`takes as its intent ${INTENTS.join(', ')}`, intent);
-  return {
-    profile,
-    intent: known ?? null,
-    blackPointCompensation: parseFlag('black point compensation', compensation),
-    dither: parseFlag('dither', dither),
-  };
-}
-
-function parseFlag(what: string, text: string): boolean | null {
-  if (text === '') return null;
-  if (text === '0' || text === '1') return text === '1';
-  throw invalidIcc(`takes as its ${what} 0 or 1`, text);
-}
-
-function invalidIcc(what: string, value: string): PyramidionError {
-  return new PyramidionError('INVALID_OPTION', `icc ${what}; got '${value}'`, { option: 'icc', value });
-}
 
 /**
  * Plans the colours of a reply. Throws `PROFILE_MISMATCH` when `icc=` and the pixel type of `fmt` disagree, and

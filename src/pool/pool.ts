@@ -17,7 +17,7 @@ import {
 import { abortedError, type BudgetSnapshot, closedError, MemoryBudget } from './budget.js';
 import { lostError, rebuilt, type TaskName, type Tasks, type WorkerAnswer, type WorkerRequest } from './messages.js';
 import { type Monitor, processMonitor, type WatchedJob } from './monitor.js';
-import { type RenderOptions, RenderPool, type RenderSnapshot, type ViewJob } from './renders.js';
+import { type RenderOptions, RenderPool, type ViewJob } from './renders.js';
 
 /** How a pool is started. */
 export interface PoolOptions {
@@ -184,11 +184,6 @@ export class Pool extends EventEmitter<PoolEvents> {
    */
   render(job: ViewJob, options?: RenderOptions): Promise<RenderResult> {
     return this.#renders.render(job, options);
-  }
-
-  /** Views under way, and those that wait. */
-  renders(): RenderSnapshot {
-    return this.#renders.snapshot();
   }
 
   /** Decodes every pixel of one image and keeps none. It takes a slot, in turn with the builds. */

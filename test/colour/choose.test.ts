@@ -9,7 +9,6 @@ import {
   chooseColour,
   chooseIntent,
   type LayerColour,
-  parseIcc,
 } from '../../src/colour/choose.js';
 import { findDefaults } from '../../src/colour/defaults.js';
 import { generatedProfile } from '../../src/colour/generated.js';
@@ -52,42 +51,6 @@ const choose = (rest: Partial<ColourRequest> = {}): ColourPlan =>
 /** A plan in a line: input, output, what is done. */
 const told = ({ input, output, conversion, space }: ColourPlan): string =>
   `${input?.label ?? '-'} (${input?.from ?? '-'}) > ${space} ${output?.label ?? '-'} (${output?.from ?? '-'}): ${conversion}`;
-
-describe('parseIcc', () => {
-  test.each<[string, ReturnType<typeof parseIcc>]>([
-    ['sRGB', { profile: 'sRGB', intent: null, blackPointCompensation: null, dither: null }],
-    [
-      'Adobe RGB (1998),perceptual',
-      { profile: 'Adobe RGB (1998)', intent: 'perceptual', blackPointCompensation: null, dither: null },
-    ],
-    ['cat/x,absolute,0', { profile: 'cat/x', intent: 'absolute', blackPointCompensation: false, dither: null }],
-    [
-      'a/b.icc,saturation,1,1',
-      { profile: 'a/b.icc', intent: 'saturation', blackPointCompensation: true, dither: true },
-    ],
-    ['x,relative,1,0', { profile: 'x', intent: 'relative', blackPointCompensation: true, dither: false }],
-    ['x,,0', { profile: 'x', intent: null, blackPointCompensation: false, dither: null }],
-    ['x,,,1', { profile: 'x', intent: null, blackPointCompensation: null, dither: true }],
-    ['x,Relative', { profile: 'x', intent: 'relative', blackPointCompensation: null, dither: null }],
-  ])('%s', (text, request) => {
-    expect(parseIcc(text)).toEqual(request);
-  });
-
-  test.each([
-    ['', 'name of a profile'],
-    [',relative', 'name of a profile'],
-    ['x,colorimetric', 'intent perceptual, relative, saturation, absolute'],
-    ['x,1', 'intent'],
-    ['x,relative,yes', 'black point compensation 0 or 1'],
-    ['x,relative,1,2', 'dither 0 or 1'],
-    ['x,relative,1,1,1', 'no more'],
-    ['x\u0000y', 'control'],
-  ])('%j is INVALID_OPTION: %s', (text, message) => {
-    expect(() => parseIcc(text)).toThrowError(
-      expect.objectContaining({ code: 'INVALID_OPTION', option: 'icc', message: expect.stringContaining(message) }),
-    );
-  });
-});
 
 describe('the input profile', () => {
   const defaults = { output: { rgb: srgb, cmyk: swop }, source: { rgb: adobe } };

@@ -90,7 +90,7 @@ describe.each<[string, () => SourceInput]>([
 
   test('has a version of its own', async () => {
     const [one, two] = [await open(input()), await open(viewOf(CONTENT))];
-    expect(one.version).toBeTruthy();
+    expect(one.version).toMatch(/^(\d+-\d+-\d+-\d+|sha256-[0-9a-f]{64}|bytes-[0-9a-f-]{36})$/);
     expect(one.version).not.toBe(two.version);
     await one.verifyInPlace();
     await Promise.all([one.close(), two.close()]);

@@ -338,3 +338,39 @@ describe('nothing but errors of ours, whatever comes', () => {
     );
   });
 });
+
+describe('icc', () => {
+  const read = (text: string) => parseModifiers(`icc=${encodeURIComponent(text)}`).request.output.icc;
+
+  test.each([
+    ['sRGB', { profile: 'sRGB', intent: null, blackPointCompensation: null, dither: null }],
+    [
+      'Adobe RGB (1998),perceptual',
+      { profile: 'Adobe RGB (1998)', intent: 'perceptual', blackPointCompensation: null, dither: null },
+    ],
+    ['cat/x,absolute,0', { profile: 'cat/x', intent: 'absolute', blackPointCompensation: false, dither: null }],
+    [
+      'a/b.icc,saturation,1,1',
+      { profile: 'a/b.icc', intent: 'saturation', blackPointCompensation: true, dither: true },
+    ],
+    ['x,relative,1,0', { profile: 'x', intent: 'relative', blackPointCompensation: true, dither: false }],
+    ['x,,0', { profile: 'x', intent: null, blackPointCompensation: false, dither: null }],
+    ['x,,,1', { profile: 'x', intent: null, blackPointCompensation: null, dither: true }],
+    ['x,Relative', { profile: 'x', intent: 'relative', blackPointCompensation: null, dither: null }],
+  ])('%s', (text, request) => {
+    expect(read(text)).toEqual(request);
+  });
+
+  test.each([
+    '',
+    ',relative',
+    'x,colorimetric',
+    'x,1',
+    'x,relative,yes',
+    'x,relative,1,2',
+    'x,relative,1,1,1',
+    'x\u0000y',
+  ])('%j is INVALID_REQUEST, and names the command', (text) => {
+    expect(() => read(text)).toThrowError(expect.objectContaining({ code: 'INVALID_REQUEST', option: 'icc' }));
+  });
+});
