@@ -1,5 +1,6 @@
 /** The library's face: one engine that probes, builds and verifies under the memory budget of the process, and opens images for views. */
 import { EventEmitter, setMaxListeners } from 'node:events';
+import type { ProfileRegistry } from './colour/registry.js';
 import { type ErrorCode, invalidOption, PyramidionError, toPyramidionError } from './errors.js';
 import { type BuildContext, buildPyramid, openSpooled, planWith } from './ingest/build.js';
 import { type ResolvedEngineOptions, resolveBuildOptions, resolveEngineOptions } from './ingest/options.js';
@@ -14,12 +15,13 @@ import type {
 } from './ingest/types.js';
 import { verifyNeed } from './ingest/verify.js';
 import type { Capabilities } from './native/contract.js';
-import { type ColourChooser, openColour } from './picture/colour.js';
+import { type CatalogColour, type ColourChooser, openColour, openProfiles } from './picture/colour.js';
 import { type OpenImage, openImage } from './picture/image.js';
 import { Picture } from './picture/picture.js';
 import { abortedError, type BudgetSnapshot } from './pool/budget.js';
 import { budgetLimit } from './pool/machine.js';
 import { Pool } from './pool/pool.js';
+import type { RenderSnapshot } from './pool/renders.js';
 import { HandleCache } from './source/cache.js';
 import { openFile } from './source/file.js';
 import { detectFormat, MAGIC_BYTES } from './source/magic.js';
@@ -55,7 +57,7 @@ export interface EngineEvents {
 /** The pool all engines of this thread share, and what it was started with. */
 interface SharedPool {
   readonly pool: Pool;
-  readonly options: Pick<ResolvedEngineOptions, 'maxMemory' | 'workers' | 'threads' | 'renders'>;
+  readonly options: Pick<ResolvedEngineOptions, (typeof SHARED_OPTIONS)[number]>;
   users: number;
 }
 
@@ -83,7 +85,9 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** Images that {@link Engine.use} opened. */
   readonly #handles: HandleCache<OpenImage>;
   /** Read when a view first asks. */
+  #profiles: Promise<ProfileRegistry> | null = null;
   #colours: Promise<ColourChooser> | null = null;
+  readonly #catalogColours = new WeakMap<CatalogColour, Promise<ColourChooser>>();
   #jobs = 0;
   #closing: Promise<void> | null = null;
 
@@ -211,9 +215,28 @@ export class Engine extends EventEmitter<EngineEvents> {
     return this.#handles.use(path, (image) => work(this.#picture(image)));
   }
 
+  /**
+   * What chooses the profiles of views: with the engine's settings, or with those of a catalog. For one catalog object its
+   * profiles are looked for once. Rejects never.
+   */
+  colours(catalog?: CatalogColour): Promise<ColourChooser> {
+    if (catalog === undefined) {
+      this.#colours ??= this.#openColour({ settings: {}, scope: {} });
+      return this.#colours;
+    }
+    const known = this.#catalogColours.get(catalog) ?? this.#openColour(catalog);
+    this.#catalogColours.set(catalog, known);
+    return known;
+  }
+
   /** The budget and its queue, as all engines of this thread share them. */
   snapshot(): BudgetSnapshot {
     return this.#shared.pool.snapshot();
+  }
+
+  /** Views under way and waiting, as all engines of this thread share them. */
+  renderSnapshot(): RenderSnapshot {
+    return this.#shared.pool.renderSnapshot();
   }
 
   /**
@@ -253,15 +276,18 @@ export class Engine extends EventEmitter<EngineEvents> {
     return { prober: this.#shared.pool, page, maxNonDsfSize, maxBytes: maxDecodedPixels * LARGEST_PIXEL_BYTES, signal };
   }
 
+  async #openColour({ settings, scope }: CatalogColour): Promise<ColourChooser> {
+    const onWarning = (message: string): void => this.#tell('warning', { job: null, message });
+    this.#profiles ??= openProfiles(this.#options.colour, onWarning);
+    return openColour(await this.#profiles, { ...this.#options.colour, ...settings }, onWarning, scope);
+  }
+
   #picture(image: OpenImage): Picture {
     return new Picture(image, {
       renderer: this.#shared.pool,
       limits: this.#options.limits,
       onWarning: (message) => this.#tell('warning', { job: null, message }),
-      colours: () => {
-        this.#colours ??= openColour(this.#options.colour, (message) => this.#tell('warning', { job: null, message }));
-        return this.#colours;
-      },
+      colours: (catalog) => this.colours(catalog),
       checkOpen: () => {
         if (this.#closing !== null) throw closedError();
       },
@@ -321,7 +347,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 /** Stored bytes of a pixel, at most: five samples of 16 bits. A million pixels times it is a bound for a view's tiles. */
 const LARGEST_PIXEL_BYTES = 10e6;
 
-const SHARED_OPTIONS = ['maxMemory', 'workers', 'threads', 'renders'] as const;
+const SHARED_OPTIONS = ['maxMemory', 'workers', 'threads', 'renders', 'maxQueue'] as const;
 
 /** The pool in force, or a new one. */
 function takePool(given: EngineOptions, resolved: ResolvedEngineOptions): SharedPool {
@@ -333,9 +359,10 @@ function takePool(given: EngineOptions, resolved: ResolvedEngineOptions): Shared
     shared.users += 1;
     return shared;
   }
-  const { maxMemory, workers, threads, renders } = resolved;
-  const pool = Pool.start({ budgetBytes: budgetLimit(maxMemory), workers, threads, renders });
-  shared = { pool, options: { maxMemory, workers, threads, renders }, users: 1 };
+  const { maxMemory, workers, threads, renders, maxQueue } = resolved;
+  const budgetBytes = budgetLimit(maxMemory);
+  const pool = Pool.start({ budgetBytes, workers, threads, renders, maxQueue: maxQueue ?? undefined });
+  shared = { pool, options: { maxMemory, workers, threads, renders, maxQueue }, users: 1 };
   return shared;
 }
 

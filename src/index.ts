@@ -21,7 +21,7 @@ export type {
   SourceFormat,
   UnsharpMask,
 } from './native/contract.js';
-export type { ColourSettings } from './picture/colour.js';
+export type { CatalogColour, ColourSettings } from './picture/colour.js';
 export type { RenderLimits } from './picture/limits.js';
 export {
   type PartialRequest,
@@ -33,10 +33,12 @@ export {
   requestOf,
   type TileAddress,
   type TileOptions,
+  type ViewCatalog,
   type ViewOptions,
 } from './picture/picture.js';
 export type { Rendition, ViewPlan } from './pipeline.js';
 export type { BudgetSnapshot } from './pool/budget.js';
+export type { RenderSnapshot } from './pool/renders.js';
 export { type PyramidInfo, type PyramidLevel, readPyramid } from './pyramid/pyramid.js';
 export type { TileIndex } from './pyramid/tile-index.js';
 export {

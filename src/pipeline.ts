@@ -9,6 +9,7 @@ import type { ColourChooser } from './picture/colour.js';
 import type { OpenImage } from './picture/image.js';
 import { viewJob } from './picture/job.js';
 import type { RenderLimits } from './picture/limits.js';
+import type { ViewCatalog } from './picture/picture.js';
 import type { RenderOptions, ViewJob } from './pool/renders.js';
 import { planDither } from './region/dither.js';
 import { planRegion, type RegionPlan, type StoredTile, storedTileOf } from './region/plan.js';
@@ -17,6 +18,8 @@ import type { ImageRequest } from './region/request.js';
 /** Makes renditions; the pool. */
 export interface Renderer {
   render(job: ViewJob, options?: RenderOptions): Promise<RenderResult>;
+  /** A place for one view, which the function gives back. Rejects with `BUSY`, `ABORTED`, `ENGINE_CLOSED`. */
+  enter(signal?: AbortSignal): Promise<() => void>;
 }
 
 /** All that will be done for a request, as data: a cache's key, a test's subject, what `--explain` prints. */
@@ -47,6 +50,7 @@ export interface Rendition {
 export interface PlanContext {
   readonly limits: RenderLimits;
   readonly colours: ColourChooser;
+  readonly catalog?: Omit<ViewCatalog, 'colour'>;
 }
 
 /**
@@ -56,9 +60,11 @@ export interface PlanContext {
 export async function planView(
   image: OpenImage,
   request: ImageRequest,
-  { limits, colours }: PlanContext,
+  { limits, colours, catalog = {} }: PlanContext,
 ): Promise<ViewPlan> {
-  const reply = planRegion(image.structure, request, limits);
+  const { resolution = image.structure.resolution } = catalog;
+  const structure = { ...image.structure, resolution };
+  const reply = planRegion(structure, request, limits);
   const { output } = request;
   const colour = await colours.choose(image.colour, output);
   const xmp = output.xmpEmbed ? await image.xmp() : null;
@@ -66,18 +72,16 @@ export async function planView(
     // A view may show what is not covered: who asks for alpha has it, whatever the image.
     hasAlpha: true,
     space: colour.space,
-    dpi: image.dpi?.x ?? null,
+    dpi: catalog.printResolution ?? image.dpi?.x ?? null,
     icc: colour.output?.profile.bytes ?? null,
     iccSpace: colour.space,
     // The view is turned upright, and says so.
     xmp: xmp === null ? null : withUprightXmp(xmp),
   } as const;
-  const encoding = planEncoding(output, facts, ENCODE_DEFAULTS);
+  const encoding = planEncoding(output, facts, catalog.encode ?? ENCODE_DEFAULTS);
   checkSides(encoding, reply.size);
   const dithers = colour.dither && encoding.output.bits === 8 && encoding.encode.palette === null;
-  const { region, dither } = dithers
-    ? planDither(image.structure, request, reply, limits)
-    : { region: reply, dither: null };
+  const { region, dither } = dithers ? planDither(structure, request, reply, limits) : { region: reply, dither: null };
   // Gray that is spread to RGB without profiles looks as it did before.
   const keepsColours = colour.conversion === 'none' || (colour.conversion === 'naive' && image.pixels.space === 'gray');
   const isStored = keepsColours && isAsStored(image, request, encoding);
@@ -130,9 +134,14 @@ export async function makeView(
 ): Promise<RenderResult> {
   const { region } = plan;
   const origin = image.originOf(region.level, region.tiles);
-  const placed = region.empty ? null : await image.pixelSource(region.level, region.tiles, signal);
-  const job = viewJob(plan, image.pixels, { source: placed?.source ?? null, origin });
-  return renderer.render(job, { signal, onReturn: placed?.release });
+  const leave = await renderer.enter(signal);
+  try {
+    const placed = region.empty ? null : await image.pixelSource(region.level, region.tiles, signal);
+    const job = viewJob(plan, image.pixels, { source: placed?.source ?? null, origin });
+    return await renderer.render(job, { signal, onReturn: placed?.release });
+  } finally {
+    leave();
+  }
 }
 
 /** Refuses a reply of more than `maxMessageSize`: `LIMIT_EXCEEDED`. */

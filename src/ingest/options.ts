@@ -277,6 +277,13 @@ export const ENGINE_OPTIONS = {
     'the processors',
     'views that may be made at once, beside the builds',
   ),
+  maxQueue: row<number | null>(
+    (value) => (value === null ? null : whole(0, 1_000_000)(value)),
+    null,
+    'null or a whole number from 0',
+    'null: any number',
+    'views that may wait to be made; one more is refused with BUSY',
+  ),
   limits: row<RenderLimits>(
     (value) => (isObject(value) ? resolveLimits(value) : undefined),
     DEFAULT_RENDER_LIMITS,

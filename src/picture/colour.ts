@@ -1,8 +1,14 @@
 /** Colours of a view: which profiles it is converted between. */
-import { type ColourDefaults, type ColourOptions, type ColourPlan, chooseColour } from '../colour/choose.js';
+import {
+  type ColourDefaults,
+  type ColourOptions,
+  type ColourPlan,
+  chooseColour,
+  type SpaceProfiles,
+} from '../colour/choose.js';
 import { findDefaults } from '../colour/defaults.js';
 import type { Intent, Profile } from '../colour/parse.js';
-import { ProfileRegistry } from '../colour/registry.js';
+import { type LookupScope, ProfileRegistry } from '../colour/registry.js';
 import { invalidOption } from '../errors.js';
 import type { ColourJob, PixelType } from '../native/contract.js';
 import type { OutputRequest } from '../region/request.js';
@@ -66,30 +72,51 @@ export interface ImageColour {
   readonly warnings: readonly string[];
 }
 
+/** Colours as a catalog has them: what differs from the engine's, and what its names lead to. */
+export interface CatalogColour {
+  readonly settings: Partial<Omit<ColourSettings, 'profileFolders' | 'standInFolders'>>;
+  /** ICC maps, and the roots their paths are below. */
+  readonly scope: LookupScope;
+}
+
 /** Finds profiles and chooses those of a view. */
 export interface ColourChooser {
   /** Errors: `PROFILE_INVALID`, `PROFILE_MISMATCH` and `INVALID_OPTION` for what `icc=` asks. */
   choose(image: ImageColour, output: OutputRequest): Promise<ColourPlan>;
+  /**
+   * Text that is the same for the same profiles and options, by their contents: what was made under one may be shown under
+   * it. Errors as those of `choose` for a profile that cannot be found.
+   */
+  identity(output: OutputRequest): Promise<string>;
 }
 
-/**
- * Reads the folders of the settings and finds their profiles. A default that cannot be found is as if it were empty, and
- * told to `onWarning`.
- */
-export async function openColour(
-  settings: ColourSettings,
+/** The profiles of the folders of the settings; what is wrong with them is told to `onWarning`. */
+export function openProfiles(
+  { profileFolders, standInFolders }: Pick<ColourSettings, 'profileFolders' | 'standInFolders'>,
   onWarning: (message: string) => void,
-): Promise<ColourChooser> {
-  const { profileFolders, standInFolders } = settings;
-  const registry = await ProfileRegistry.open({
+): Promise<ProfileRegistry> {
+  return ProfileRegistry.open({
     folders: profileFolders,
     ...(standInFolders.length > 0 && { standIns: { folders: standInFolders } }),
     onWarning: ({ message }) => onWarning(message),
   });
-  const found = await findDefaults(registry, {
-    output: { rgb: settings.iccProfileRgb, cmyk: settings.iccProfileCmyk, gray: settings.iccProfileGray },
-    source: { rgb: settings.iccProfileSrcRgb, cmyk: settings.iccProfileSrcCmyk, gray: settings.iccProfileSrcGray },
-  });
+}
+
+/** Finds the profiles of the settings. A default that cannot be found is as if it were empty, and told to `onWarning`. */
+export async function openColour(
+  registry: ProfileRegistry,
+  settings: ColourSettings,
+  onWarning: (message: string) => void,
+  scope: LookupScope = {},
+): Promise<ColourChooser> {
+  const found = await findDefaults(
+    registry,
+    {
+      output: { rgb: settings.iccProfileRgb, cmyk: settings.iccProfileCmyk, gray: settings.iccProfileGray },
+      source: { rgb: settings.iccProfileSrcRgb, cmyk: settings.iccProfileSrcCmyk, gray: settings.iccProfileSrcGray },
+    },
+    scope,
+  );
   for (const { message } of found.warnings) onWarning(message);
   const defaults: ColourDefaults = found;
   const options: ColourOptions = {
@@ -97,10 +124,16 @@ export async function openColour(
     blackPointCompensation: settings.iccBlackPointCompensation,
     dither: settings.iccDither,
   };
+  const fixed = JSON.stringify([contents(found.output), contents(found.source), options]);
   return {
+    identity: async ({ icc }) => {
+      if (icc === null) return fixed;
+      const { profile } = await registry.find(icc.profile, { ...scope, option: 'icc' });
+      return `${fixed} ${profile.sha256}`;
+    },
     choose: async ({ space, embedded, warnings }, output) => {
       const { icc } = output;
-      const known = icc === null ? null : await registry.find(icc.profile, { option: 'icc' });
+      const known = icc === null ? null : await registry.find(icc.profile, { ...scope, option: 'icc' });
       const plan = chooseColour({
         pixelType: pixelTypeOf(output.pixelType),
         bits: output.bits,
@@ -112,6 +145,10 @@ export async function openColour(
       return warnings.length === 0 ? plan : { ...plan, warnings: [...warnings, ...plan.warnings] };
     },
   };
+}
+
+function contents({ rgb, cmyk, gray }: SpaceProfiles): (string | undefined)[] {
+  return [rgb, cmyk, gray].map((known) => known?.profile.sha256);
 }
 
 /** The pixel type that `fmt` names; another word is for the encoder to refuse. */

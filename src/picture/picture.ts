@@ -1,6 +1,13 @@
 /** An open image, as the library offers it: its structure, its tiles, its regions and views. */
 
-import { checkSides, ENCODE_DEFAULTS, type Encoding, planEncoding, rawEncoding } from '../encode/index.js';
+import {
+  checkSides,
+  ENCODE_DEFAULTS,
+  type EncodeDefaults,
+  type Encoding,
+  planEncoding,
+  rawEncoding,
+} from '../encode/index.js';
 import { PyramidionError } from '../errors.js';
 import { ceilDiv, orientedSize, type Rect } from '../geometry.js';
 import type { PixelType } from '../native/contract.js';
@@ -10,7 +17,7 @@ import type { TileIndex } from '../pyramid/tile-index.js';
 import { completeRequest } from '../region/complete.js';
 import { planRect } from '../region/rect.js';
 import { defaultRequest, type ImageRequest } from '../region/request.js';
-import type { ColourChooser } from './colour.js';
+import type { CatalogColour, ColourChooser } from './colour.js';
 import type { OpenImage } from './image.js';
 import { type RenderLimits, resolveLimits } from './limits.js';
 
@@ -59,7 +66,19 @@ export interface TileAddress {
 export interface ViewOptions {
   /** Limits that differ from the engine's. */
   readonly limits?: Partial<RenderLimits>;
+  /** What a catalog decides of a view, for `plan` and `render`. */
+  readonly catalog?: ViewCatalog;
   readonly signal?: AbortSignal;
+}
+
+/** What a catalog decides of a view where the request does not say; what is left out is as without a catalog. */
+export interface ViewCatalog {
+  readonly encode?: EncodeDefaults;
+  /** Pixels per inch that the image counts as having when a request scales by them. Else what the file says, else 72. */
+  readonly resolution?: number;
+  /** Pixels per inch that replies state, before what the file says. */
+  readonly printResolution?: number;
+  readonly colour?: CatalogColour;
 }
 
 /** How a tile is wanted. */
@@ -99,7 +118,7 @@ export interface PictureContext {
   /** Is told what of an image's colours was left aside, once for as long as the image is open. */
   onWarning(message: string): void;
   /** Chooses the profiles of views; the folders of profiles are read when it is first asked for. */
-  colours(): Promise<ColourChooser>;
+  colours(catalog?: CatalogColour): Promise<ColourChooser>;
   /** Throws `ENGINE_CLOSED` when the engine is closed or closing. */
   checkOpen(): void;
   /** Runs a task under the caller's signal, the engine's, and a deadline. */
@@ -122,6 +141,9 @@ export class Picture {
   readonly info: PictureInfo;
   readonly #image: OpenImage;
   readonly #context: PictureContext;
+  /** Views and regions under way, those that wait for a place among them. */
+  readonly #running = new Set<Promise<unknown>>();
+  #closing: Promise<void> | null = null;
 
   /** Made by `Engine.open`; it takes the image over. */
   constructor(image: OpenImage, context: PictureContext) {
@@ -230,9 +252,7 @@ export class Picture {
 
   /** What {@link render} would do, as data: no pixel is read. */
   async plan(request: PartialRequest | string, options: ViewOptions = {}): Promise<ViewPlan> {
-    return this.#run(options, async ({ limits }) =>
-      planView(this.#image, requestOf(request), { limits, colours: await this.#context.colours() }),
-    );
+    return this.#run(options, ({ limits }) => this.#plan(request, options, limits));
   }
 
   /**
@@ -241,7 +261,7 @@ export class Picture {
    */
   async render(request: PartialRequest | string, options: ViewOptions = {}): Promise<Rendition> {
     return this.#run(options, async ({ signal, limits }) => {
-      const plan = await planView(this.#image, requestOf(request), { limits, colours: await this.#context.colours() });
+      const plan = await this.#plan(request, options, limits);
       this.#warn(plan.colour?.warnings ?? []);
       return carryOut(this.#image, plan, { renderer: this.#context.renderer, limits, signal });
     });
@@ -253,13 +273,29 @@ export class Picture {
     return this.#image.tileIndex(level);
   }
 
-  /** Waits for reads in flight, then lets go of the file. */
+  /** The XMP packet as the file has it, the caller's; null when there is none. */
+  async xmp(): Promise<Uint8Array | null> {
+    this.#context.checkOpen();
+    return this.#image.xmp();
+  }
+
+  /** Waits for what is under way, then lets go of the file. What is asked for later is refused: `SOURCE_UNREADABLE`. */
   close(): Promise<void> {
-    return this.#image.close();
+    this.#closing ??= Promise.allSettled(this.#running).then(() => this.#image.close());
+    return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #plan(
+    request: PartialRequest | string,
+    { catalog = {} }: ViewOptions,
+    limits: RenderLimits,
+  ): Promise<ViewPlan> {
+    const colours = await this.#context.colours(catalog.colour);
+    return planView(this.#image, requestOf(request), { limits, colours, catalog });
   }
 
   #warn(warnings: readonly string[]): void {
@@ -288,12 +324,19 @@ export class Picture {
     return limits === undefined ? this.#context.limits : resolveLimits(limits, this.#context.limits);
   }
 
-  #run<Value>(
+  async #run<Value>(
     options: ViewOptions,
     task: (given: { signal: AbortSignal; limits: RenderLimits }) => Promise<Value>,
   ): Promise<Value> {
+    if (this.#closing !== null) throw new PyramidionError('SOURCE_UNREADABLE', `${this.info.name} is closed`);
     const limits = this.#limits(options);
-    return this.#context.run(options.signal, limits.deadlineMs, (signal) => task({ signal, limits }));
+    const running = this.#context.run(options.signal, limits.deadlineMs, (signal) => task({ signal, limits }));
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
   }
 }
 

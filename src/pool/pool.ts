@@ -17,7 +17,7 @@ import {
 import { abortedError, type BudgetSnapshot, closedError, MemoryBudget } from './budget.js';
 import { lostError, rebuilt, type TaskName, type Tasks, type WorkerAnswer, type WorkerRequest } from './messages.js';
 import { type Monitor, processMonitor, type WatchedJob } from './monitor.js';
-import { type RenderOptions, RenderPool, type ViewJob } from './renders.js';
+import { type RenderOptions, RenderPool, type RenderSnapshot, type ViewJob } from './renders.js';
 
 /** How a pool is started. */
 export interface PoolOptions {
@@ -27,6 +27,8 @@ export interface PoolOptions {
   readonly threads: number;
   /** Views that may be made at once, beside the jobs. */
   readonly renders: number;
+  /** Most views that may wait for a place; any number by default. */
+  readonly maxQueue?: number | undefined;
   /** Bytes that the running builds may have reserved together: see `budgetLimit`. */
   readonly budgetBytes: number;
   /** The worker's file. Default: `worker.js` beside this one. */
@@ -146,7 +148,7 @@ export class Pool extends EventEmitter<PoolEvents> {
     const probes = Math.ceil(options.workers / 4);
     this.#budget = new MemoryBudget(options.budgetBytes, options.workers);
     this.#probes = new MemoryBudget(0, probes);
-    this.#renders = new RenderPool(options.renders, options.filename ?? WORKER_FILE);
+    this.#renders = new RenderPool(options.renders, options.filename ?? WORKER_FILE, options.maxQueue);
     this.#threads = options.threads;
     this.#monitor = options.monitor ?? processMonitor;
     this.#piscina = new Piscina({
@@ -176,6 +178,16 @@ export class Pool extends EventEmitter<PoolEvents> {
   /** Reads the header of one image. The blocks of the result belong to the caller. Waits for other probes only. */
   probe(job: ProbeJob, signal?: AbortSignal): Promise<ProbeResult> {
     return this.#besideBuilds('probe', () => ({ ...job, input: shareInput(job.input) }), signal);
+  }
+
+  /** A place for one view, to be given back by the function: see `RenderPool.enter`. */
+  enter(signal?: AbortSignal): Promise<() => void> {
+    return this.#renders.enter(signal);
+  }
+
+  /** Views under way. */
+  renderSnapshot(): RenderSnapshot {
+    return this.#renders.snapshot();
   }
 
   /**

@@ -2,6 +2,7 @@ import { Piscina } from 'piscina';
 import { type PyramidionError, toPyramidionError } from '../errors.js';
 import { CONTROL, type RenderJob, type RenderResult, STOP } from '../native/contract.js';
 import { abortedError, closedError } from './budget.js';
+import { Gate } from './gate.js';
 import { BEGUN, lostError, rebuilt, type WorkerAnswer, type WorkerRequest } from './messages.js';
 
 /** A render job but for what the pool adds. */
@@ -19,6 +20,8 @@ export interface RenderSnapshot {
   readonly running: number;
   readonly waiting: number;
   readonly slots: number;
+  /** Refused since the start because the queue was full. */
+  readonly refused: number;
 }
 
 interface Request {
@@ -41,8 +44,9 @@ const DEPTH = 2;
 const GRACE_MS = 100;
 
 /**
- * Makes views in threads of its own, which start with the first one. Views wait first-come for a thread; nothing of
- * theirs is counted in the memory budget, as each is bounded by its limits.
+ * Makes views in threads of its own, which start with the first one. Views wait first-come for a place, of which there
+ * are two for each thread, before they read what they are made of; nothing of theirs is counted in the memory budget, as
+ * each is bounded by its limits.
  *
  * A call rejects as those of `Pool` do. A view that is stopped in the queue is done with at once; one that runs is told
  * through its control block, and its promise is rejected after 100 ms at the latest.
@@ -50,6 +54,7 @@ const GRACE_MS = 100;
 export class RenderPool {
   readonly #workers: number;
   readonly #filename: string;
+  readonly #gate: Gate;
   #piscina: Piscina<WorkerRequest, WorkerAnswer> | null = null;
   readonly #waiting = new Set<Request>();
   readonly #running = new Set<Request>();
@@ -58,10 +63,16 @@ export class RenderPool {
   #onIdle: () => void = () => {};
   #closing: Promise<void> | null = null;
 
-  /** @param workers threads, @param filename the worker's file */
-  constructor(workers: number, filename: string) {
+  /** @param workers threads, @param filename the worker's file, @param maxQueue most views that may wait for a place */
+  constructor(workers: number, filename: string, maxQueue = Number.POSITIVE_INFINITY) {
     this.#workers = workers;
     this.#filename = filename;
+    this.#gate = new Gate({ places: workers * DEPTH, maxQueue });
+  }
+
+  /** A place for one view, to be given back by the function: see {@link Gate.enter}, which has the errors. */
+  enter(signal?: AbortSignal): Promise<() => void> {
+    return this.#gate.enter(signal);
   }
 
   render(job: ViewJob, { signal, onReturn }: RenderOptions = {}): Promise<RenderResult> {
@@ -87,7 +98,9 @@ export class RenderPool {
 
   snapshot(): RenderSnapshot {
     const running = Math.min(this.#running.size, this.#workers);
-    return { running, waiting: this.#waiting.size + this.#running.size - running, slots: this.#workers };
+    const { waiting, refused } = this.#gate.snapshot();
+    const queued = this.#waiting.size + this.#running.size - running;
+    return { running, waiting: waiting + queued, slots: this.#workers, refused };
   }
 
   /** Refuses what waits, stops what runs, and ends the threads when all native calls have returned. */
@@ -97,6 +110,7 @@ export class RenderPool {
   }
 
   async #close(): Promise<void> {
+    this.#gate.close();
     for (const request of [...this.#waiting, ...this.#running]) this.#stop(request, closedError());
     if (this.#running.size > 0) {
       await new Promise<void>((resolve) => {

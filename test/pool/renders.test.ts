@@ -75,21 +75,21 @@ describe('RenderPool', () => {
     const counters = newCounters();
     const views = Array.from({ length: 10 }, (_, id) => view(pool, { ms: 60, id }, counters));
     await whenTaken(counters, 2);
-    expect(pool.snapshot()).toEqual({ running: 2, waiting: 8, slots: 2 });
+    expect(pool.snapshot()).toEqual({ running: 2, waiting: 8, slots: 2, refused: 0 });
     for (const { abort } of views.slice(2)) abort();
     // Six were in the queue still, and are done with at once; two are with their threads.
     await sleep(0);
     expect(views.map(({ back }) => back.count)).toEqual([0, 0, 0, 0, 1, 1, 1, 1, 1, 1]);
-    expect(pool.snapshot()).toEqual({ running: 2, waiting: 2, slots: 2 });
+    expect(pool.snapshot()).toEqual({ running: 2, waiting: 2, slots: 2, refused: 0 });
     const codes = await Promise.all(views.map(({ done }) => codeOf(done)));
     expect(codes).toEqual(['resolved', 'resolved', ...Array<string>(8).fill('ABORTED')]);
     await idle(pool);
-    expect(pool.snapshot()).toEqual({ running: 0, waiting: 0, slots: 2 });
+    expect(pool.snapshot()).toEqual({ running: 0, waiting: 0, slots: 2, refused: 0 });
   });
 
   it('has no threads before the first view', async () => {
     const pool = start(3);
-    expect(pool.snapshot()).toEqual({ running: 0, waiting: 0, slots: 3 });
+    expect(pool.snapshot()).toEqual({ running: 0, waiting: 0, slots: 3, refused: 0 });
     await pool.close();
     expect(await codeOf(view(pool, { ms: 0 }).done)).toBe('ENGINE_CLOSED');
   });
@@ -171,7 +171,7 @@ describe('RenderPool, closed', () => {
     expect(codes).toEqual(Array(8).fill('ENGINE_CLOSED'));
     expect(views.map(({ back }) => back.count)).toEqual(Array(8).fill(1));
     expect(counters[2]).toBeLessThanOrEqual(4); // the queue's four never came to a thread
-    expect(pool.snapshot()).toEqual({ running: 0, waiting: 0, slots: 2 });
+    expect(pool.snapshot()).toEqual({ running: 0, waiting: 0, slots: 2, refused: 0 });
   });
 
   it('waits for one that cannot stop', async () => {
