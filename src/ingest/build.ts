@@ -6,7 +6,9 @@ import { type Profile, parseProfile } from '../colour/parse.js';
 import { invalidOption, PyramidionError, toPyramidionError } from '../errors.js';
 import type { BuildJob } from '../native/contract.js';
 import type { BuildOutcome, JobProgress, RunOptions } from '../pool/pool.js';
+import { type HttpOptions, nameOfUrl } from '../source/http.js';
 import { openSource, pathOfSource } from '../source/index.js';
+import type { Spool } from '../source/stream.js';
 import type { Source, SourceInput } from '../source/types.js';
 import { SOFTWARE } from '../version.js';
 import { asOutputError, checkSpace, checkTarget, commit, freeSpace, resolveTarget } from './commit.js';
@@ -29,6 +31,8 @@ export interface BuildContext {
   readonly estimate: EstimateRule;
   readonly threads: number;
   readonly maxPixels: number;
+  /** How sources behind URLs are read. */
+  readonly http?: HttpOptions | undefined;
   /** Stops the build; the caller's own signal is part of it. */
   readonly signal: AbortSignal;
   /** Called when the plan is made, just before the build queues. */
@@ -54,10 +58,10 @@ export async function buildPyramid(
 ): Promise<BuildReport> {
   const { pool, signal, maxPixels } = context;
   // A stream's own folder has to be known before there is a name: bytes and streams have fixed ones.
-  const output = await resolveTarget(target, pathOfSource(input) ?? (input instanceof Uint8Array ? 'bytes' : 'stream'));
+  const output = await resolveTarget(target, pathOfSource(input) ?? nameOf(input));
   await checkTarget(output, options.ifExists);
   await sweepStale(dirname(output));
-  const source = await openSpooled(input, output, signal);
+  const source = await openSpooled(input, output, signal, context.http);
   const temporary = temporaryBeside(output);
   try {
     const probed = await probeSource(source, pool, { page: options.page, maxPixels, signal });
@@ -83,18 +87,30 @@ export async function buildPyramid(
   }
 }
 
+/** What the pyramid of a source without a path is called after. */
+function nameOf(input: SourceInput): string {
+  if (input instanceof URL) return nameOfUrl(input);
+  return input instanceof Uint8Array ? 'bytes' : 'stream';
+}
+
 /** Opens a source; a stream is spooled beside `target`, or into the system's folder when there is none. */
-export async function openSpooled(input: SourceInput, target: string | null, signal: AbortSignal): Promise<Source> {
+export async function openSpooled(
+  input: SourceInput,
+  target: string | null,
+  signal: AbortSignal,
+  http: HttpOptions = {},
+): Promise<Source> {
   let spool: Temporary | null = null;
   try {
-    const source = await openSource(input, async () => {
+    const spoolBeside = async (): Promise<Spool> => {
       const beside = target ?? join(tmpdir(), 'probe');
       await sweepStale(dirname(beside));
       spool = temporaryBeside(beside);
       const free = await freeSpace(beside);
       const maxBytes = free === null ? Number.MAX_SAFE_INTEGER : Math.floor(free * SPOOL_SHARE);
       return { path: spool.path, maxBytes, signal };
-    });
+    };
+    const source = await openSource(input, spoolBeside, { ...http, signal });
     if (spool === null) return source;
     const { release }: Temporary = spool;
     return { ...source, close: () => source.close().finally(release) };
@@ -156,7 +172,7 @@ async function run(
   };
   try {
     const outcome = await context.pool.build(
-      { ...plan.job, input: source.nativeInput(), output: temporary.path },
+      { ...plan.job, input: await source.nativeInput(), output: temporary.path },
       {
         need: plan.need,
         signal: context.signal,

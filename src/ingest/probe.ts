@@ -61,7 +61,7 @@ export interface SourceMetadata {
 export async function probeSource(source: Source, prober: Prober, request: ProbeRequest): Promise<Probed> {
   const { page, maxPixels, signal } = request;
   const format = detectFormat(await source.read(0, MAGIC_BYTES), source.name);
-  const native = await nativeProbe(prober, { input: source.nativeInput(), format, page }, signal);
+  const native = await nativeProbe(prober, { input: await source.nativeInput(), format, page }, signal);
   if (page >= native.pages) throw noSuchPage(page, native.pages);
   const pixels = native.width * native.height;
   if (pixels > maxPixels) {

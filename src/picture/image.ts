@@ -169,7 +169,7 @@ async function openPlain(source: Source, context: OpenContext): Promise<OpenImag
       { option: 'maxNonDsfSize', value: width * height, limit: maxNonDsfSize * 1e6 },
     );
   }
-  const input = source.nativeInput();
+  const input = await source.nativeInput();
   return {
     kind: 'image',
     source,

@@ -1,7 +1,8 @@
 import { PyramidionError } from '../errors.js';
 
-/** The error of a job that its caller's signal has stopped. */
+/** The error of a job that a signal has stopped: the signal's reason where that is one of ours, else `ABORTED`. */
 export function abortedBy(signal: AbortSignal): PyramidionError {
+  if (signal.reason instanceof PyramidionError) return signal.reason;
   return new PyramidionError('ABORTED', 'the job was aborted', { cause: signal.reason });
 }
 

@@ -31,7 +31,7 @@ export function openBytes(bytes: Uint8Array): Source {
       target.set(bytes.subarray(offset, offset + target.byteLength));
     },
     lend: () => null,
-    nativeInput: () => {
+    nativeInput: async () => {
       if (input === null) {
         const shared = new Uint8Array(new SharedArrayBuffer(size));
         shared.set(bytes);
@@ -48,6 +48,7 @@ export function openBytes(bytes: Uint8Array): Source {
         size,
         signal,
       ),
+    confirmedAt: () => 0,
     verifyUnchanged: async () => {},
     verifyInPlace: async () => {},
     close: async () => {

@@ -1,13 +1,16 @@
-/** Open files, kept open between requests as long as they stay the same. */
-import { stat } from 'node:fs';
+/** Open files and URLs, kept open between requests as long as they stay the same. */
 import { resolve } from 'node:path';
-import { PyramidionError } from '../errors.js';
-import { type FileIdentity, fileVersion } from './file.js';
+import { type ErrorCode, PyramidionError } from '../errors.js';
+import { fileVersionAt } from './file.js';
+import { isHttpUrl } from './http.js';
 import type { Source } from './types.js';
+
+/** Codes of work that was stopped. */
+const STOPPED: ReadonlySet<ErrorCode> = new Set(['ABORTED', 'DEADLINE_EXCEEDED', 'ENGINE_CLOSED']);
 
 /** What is kept open: something made of a source, which it closes. */
 export interface OpenHandle {
-  readonly source: Pick<Source, 'name' | 'version' | 'verifyInPlace'>;
+  readonly source: Pick<Source, 'name' | 'version' | 'verifyInPlace' | 'confirmedAt'>;
   close(): Promise<void>;
 }
 
@@ -24,6 +27,8 @@ export interface HandleCacheOptions<Handle> {
   readonly maxAgeMs?: number;
   /** Opens the file at a path. What it yields has the version of that file. */
   readonly open: (path: string) => Promise<Handle>;
+  /** The version of what is at a path now; null when there is nothing. Default: of files. */
+  readonly versionAt?: (path: string) => Promise<string | null>;
 }
 
 /** One open file, or one that is being opened. */
@@ -44,12 +49,16 @@ interface Entry<Handle> {
  * A use sees one state of a file, and the newest one when it starts: after the work is done the file is compared with
  * what it was when it was opened, by device, inode, length and modification time. When it was replaced or written to,
  * the work is done again with the new file; what the first attempt yielded is thrown away.
+ *
+ * A path may also be an `http:` or `https:` URL, if it is opened and looked at as one. What was read from it during a use
+ * has told that it is the newest: then its server is not asked again.
  */
 export class HandleCache<Handle extends OpenHandle> {
   readonly #maxOpen: number;
   readonly #idleMs: number;
   readonly #maxAgeMs: number;
   readonly #open: (path: string) => Promise<Handle>;
+  readonly #versionAt: (path: string) => Promise<string | null>;
   /** The least recently used first. */
   readonly #entries = new Map<string, Entry<Handle>>();
   /** Every use and closing that is under way. */
@@ -58,11 +67,12 @@ export class HandleCache<Handle extends OpenHandle> {
   #isClosed = false;
 
   constructor(options: HandleCacheOptions<Handle>) {
-    const { maxOpen = 64, idleMs = 60_000, maxAgeMs = 0, open } = options;
+    const { maxOpen = 64, idleMs = 60_000, maxAgeMs = 0, open, versionAt = fileVersionAt } = options;
     this.#maxOpen = maxOpen;
     this.#idleMs = idleMs;
     this.#maxAgeMs = maxAgeMs;
     this.#open = open;
+    this.#versionAt = versionAt;
   }
 
   /** Files that are open, or being opened, and not retired. */
@@ -75,13 +85,13 @@ export class HandleCache<Handle extends OpenHandle> {
    * time, with the file as it has become since: it must do no more than read.
    *
    * Errors: those of `work` and of opening (`SOURCE_NOT_FOUND`, `NOT_A_PYRAMID` …); `SOURCE_CHANGED` when the file was
-   * written to in place during both attempts; `ENGINE_CLOSED` after {@link close}.
+   * written to in place during both attempts; those of looking at it, for a URL; `ENGINE_CLOSED` after {@link close}.
    */
   use<Result>(path: string, work: (handle: Handle) => Promise<Result>): Promise<Result> {
     if (this.#isClosed) {
       return Promise.reject(new PyramidionError('ENGINE_CLOSED', 'the files are closed or being closed'));
     }
-    return this.#track(this.#use(resolve(path), work));
+    return this.#track(this.#use(isHttpUrl(path) ? path : resolve(path), work));
   }
 
   /** Refuses further uses, waits for those under way and closes all files. May be called more than once. */
@@ -113,9 +123,13 @@ export class HandleCache<Handle extends OpenHandle> {
         try {
           result = { value: await work(handle) };
         } catch (error) {
+          // Whoever has left, or has no more time, need not know what became of the file.
+          if (error instanceof PyramidionError && STOPPED.has(error.code)) throw error;
           failure = error;
         }
-        const state = await this.#compare(entry, handle, started);
+        const state = await this.#compare(entry, handle, started).catch((error: unknown) => {
+          throw result === null ? failure : error;
+        });
         if (state === 'same') {
           if (result !== null) return result.value;
           throw failure;
@@ -153,8 +167,10 @@ export class HandleCache<Handle extends OpenHandle> {
   /** Whether what was read is one state of the file, and the path's newest one at the time `started`, or near enough. */
   async #compare(entry: Entry<Handle>, handle: Handle, started: number): Promise<'same' | 'changed'> {
     const now = performance.now();
-    if (now - entry.checkedAt >= this.#maxAgeMs) {
-      const found = await versionAt(entry.path);
+    const confirmedAt = handle.source.confirmedAt();
+    entry.checkedAt = Math.max(entry.checkedAt, confirmedAt);
+    if (confirmedAt < started && now - entry.checkedAt >= this.#maxAgeMs) {
+      const found = await this.#versionAt(entry.path);
       if (found === handle.source.version) {
         entry.checkedAt = Math.max(entry.checkedAt, now);
         return 'same';
@@ -215,11 +231,4 @@ export class HandleCache<Handle extends OpenHandle> {
     }, delayMs);
     this.#sweeper.unref();
   }
-}
-
-/** {@link Source.version} of the file at `path`; null when there is none that can be looked at. */
-function versionAt(path: string): Promise<string | null> {
-  return new Promise((resolve) => {
-    stat(path, { bigint: true }, (error, found: FileIdentity) => resolve(error === null ? fileVersion(found) : null));
-  });
 }

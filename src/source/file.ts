@@ -1,4 +1,4 @@
-import { read as readDescriptor } from 'node:fs';
+import { read as readDescriptor, stat as statPath } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { PyramidionError } from '../errors.js';
@@ -126,8 +126,9 @@ export async function openFile(path: string, known: KnownFile = {}): Promise<Sou
       };
       return { fd: handle.fd, release };
     },
-    nativeInput: () => input,
+    nativeInput: async () => input,
     sha256: async (signal) => known.sha256 ?? sha256Of(fill, size, signal),
+    confirmedAt: () => 0,
     verifyUnchanged: async () => {
       // The handle shows a rewrite in place, the path a replacement. A file that is gone by now was read while it was there.
       await verifyInPlace();
@@ -148,6 +149,15 @@ const MOST_READ = 1 << 30;
 /** {@link Source.version} of a file in the state that `stat` (with `bigint`) tells of. */
 export function fileVersion({ dev, ino, size, mtimeNs }: FileIdentity): string {
   return `${dev}-${ino}-${size}-${mtimeNs}`;
+}
+
+/** {@link Source.version} of the file at `path` now; null when there is none that can be looked at. */
+export function fileVersionAt(path: string): Promise<string | null> {
+  return new Promise((resolve) => {
+    statPath(path, { bigint: true }, (error, found: FileIdentity) =>
+      resolve(error === null ? fileVersion(found) : null),
+    );
+  });
 }
 
 function changed(name: string): PyramidionError {
