@@ -23,7 +23,9 @@ import { budgetLimit } from './pool/machine.js';
 import { Pool } from './pool/pool.js';
 import type { RenderSnapshot } from './pool/renders.js';
 import { HandleCache } from './source/cache.js';
-import { openFile } from './source/file.js';
+import type { HttpOptions } from './source/http.js';
+import { HttpAgents } from './source/http-request.js';
+import { openLocation, versionAt } from './source/index.js';
 import { detectFormat, MAGIC_BYTES } from './source/magic.js';
 import { adoptStream } from './source/stream.js';
 
@@ -82,6 +84,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #options: ResolvedEngineOptions;
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
+  readonly #agents = new HttpAgents();
   /** Images that {@link Engine.use} opened. */
   readonly #handles: HandleCache<OpenImage>;
   /** Read when a view first asks. */
@@ -96,7 +99,11 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#shared = sharedPool;
     this.#options = options;
     this.capabilities = capabilities;
-    this.#handles = new HandleCache({ open: (path) => this.#openImage(path, 0, this.#stop.signal) });
+    this.#handles = new HandleCache({
+      maxAgeMs: options.recheckMs,
+      open: (location) => this.#openImage(location, 0, this.#stop.signal),
+      versionAt: (location) => versionAt(location, this.#http()),
+    });
     // Any number of engines may be open, and any number of builds under way: that is no leak.
     sharedPool.pool.setMaxListeners(0);
     setMaxListeners(0, this.#stop.signal);
@@ -120,7 +127,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   async probe(source: SourceInput, options: ProbeOptions = {}): Promise<ImageInfo> {
     const { page } = resolveBuildOptions(options.page === undefined ? {} : { page: options.page });
     return this.#run(source, options.signal, async (signal) => {
-      const opened = await openSpooled(source, null, signal);
+      const opened = await openSpooled(source, null, signal, this.#http());
       try {
         const { pool, maxPixels } = this.#context();
         const probed = await probeSource(opened, pool, { page, maxPixels, signal });
@@ -178,13 +185,13 @@ export class Engine extends EventEmitter<EngineEvents> {
     const { subIfd = -1 } = options;
     if (!Number.isInteger(subIfd) || subIfd < -1) throw invalidOption('subIfd', subIfd, 'a whole number from 0');
     await this.#run(source, options.signal, async (signal) => {
-      const opened = await openSpooled(source, null, signal);
+      const opened = await openSpooled(source, null, signal, this.#http());
       try {
         const format = detectFormat(await opened.read(0, MAGIC_BYTES), opened.name);
         const { pool, maxPixels, threads } = this.#context();
         const probed = await probeSource(opened, pool, { page, maxPixels, signal });
         const need = await verifyNeed(opened, probed, subIfd, threads);
-        await this.#shared.pool.verify({ input: opened.nativeInput(), format, page, subIfd }, { signal, need });
+        await this.#shared.pool.verify({ input: await opened.nativeInput(), format, page, subIfd }, { signal, need });
         await opened.verifyUnchanged();
       } finally {
         await opened.close();
@@ -200,19 +207,31 @@ export class Engine extends EventEmitter<EngineEvents> {
   async open(source: SourceInput, options: ProbeOptions = {}): Promise<Picture> {
     const { page } = resolveBuildOptions(options.page === undefined ? {} : { page: options.page });
     return this.#run(source, options.signal, async (signal) => {
-      const opened = await openSpooled(source, null, signal);
+      const opened = await openSpooled(source, null, signal, this.#http());
       return this.#picture(await openImage(opened, this.#openContext(page, signal)));
     });
   }
 
   /**
-   * What `work` makes of the image at `path` as it is now. Files stay open between uses (the 64 used last, for a minute), and
-   * a file that was replaced or rewritten since is opened anew: `work` never sees an old one, nor a mixture, and may be
-   * called a second time for that. It does not close the picture. This is how a server reads.
+   * What `work` makes of the image at a path, or behind an `http:` or `https:` URL, as it is now. Files stay open between uses
+   * (the 64 used last, for a minute), and a file that was replaced or rewritten since is opened anew: `work` never sees one
+   * that was replaced more than `recheckMs` before, nor a mixture, and may be called a second time for that. It does not
+   * close the picture. This is how a server reads.
+   *
+   * URLs have to be the operator's own: whoever chooses one makes this machine ask for it.
    */
-  async use<Result>(path: string, work: (picture: Picture) => Promise<Result>): Promise<Result> {
+  async use<Result>(location: string, work: (picture: Picture) => Promise<Result>): Promise<Result> {
     if (this.#closing !== null) throw closedError();
-    return this.#handles.use(path, (image) => work(this.#picture(image)));
+    return this.#handles.use(location, (image) => work(this.#picture(image)));
+  }
+
+  /**
+   * The `info.version` that the image at a path, or behind a URL, has now, without opening it; null when there is
+   * nothing. Rejects with `SOURCE_UNREADABLE` when the server of a URL does not answer as it should: nobody knows then.
+   */
+  async versionOf(location: string): Promise<string | null> {
+    if (this.#closing !== null) throw closedError();
+    return versionAt(location, this.#http());
   }
 
   /**
@@ -254,6 +273,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   async #close(): Promise<void> {
     this.#stop.abort(closedError());
+    this.#agents.close();
     this.#shared.pool.off('warning', this.#onPoolWarning);
     // The pool waits for native calls; then what our own steps leave is cleared away.
     const running = Promise.allSettled(this.#running);
@@ -262,13 +282,18 @@ export class Engine extends EventEmitter<EngineEvents> {
     await this.#handles.close();
   }
 
-  #context(): Pick<BuildContext, 'pool' | 'estimate' | 'threads' | 'maxPixels'> {
+  #context(): Pick<BuildContext, 'pool' | 'estimate' | 'threads' | 'maxPixels' | 'http'> {
     const { estimate, maxPixels } = this.#options;
-    return { pool: this.#shared.pool, estimate, maxPixels, threads: this.#shared.options.threads };
+    const { pool, options } = this.#shared;
+    return { pool, estimate, maxPixels, threads: options.threads, http: this.#http() };
   }
 
-  async #openImage(path: string, page: number, signal: AbortSignal): Promise<OpenImage> {
-    return openImage(await openFile(path), this.#openContext(page, signal));
+  async #openImage(location: string, page: number, signal: AbortSignal): Promise<OpenImage> {
+    return openImage(await openLocation(location, this.#http()), this.#openContext(page, signal));
+  }
+
+  #http(): HttpOptions {
+    return { timeoutMs: this.#options.readTimeoutMs, agents: this.#agents };
   }
 
   #openContext(page: number, signal: AbortSignal): Parameters<typeof openImage>[1] {

@@ -305,6 +305,20 @@ export const ENGINE_OPTIONS = {
     '4 000 000 000',
     'largest image that is opened, in pixels',
   ),
+  readTimeoutMs: row<number>(
+    whole(1, 3_600_000),
+    20_000,
+    'a whole number 1…3600000',
+    '20 000',
+    'milliseconds that one read of an `http:` or `https:` URL may take',
+  ),
+  recheckMs: row<number>(
+    whole(0, 86_400_000),
+    0,
+    'a whole number 0…86400000',
+    '0',
+    'milliseconds for which `use` does not look again whether a file or URL was replaced',
+  ),
 } satisfies Table & Record<keyof EngineOptions, OptionRow<unknown>>;
 
 /** Build options after checking, with every default in place; null where the default depends on the coding. */

@@ -169,4 +169,8 @@ export interface EngineOptions {
   readonly colour?: Partial<ColourSettings>;
   /** Largest image that is opened, in pixels. Default 4 000 000 000. */
   readonly maxPixels?: number;
+  /** Milliseconds that one read of an `http:` or `https:` URL may take, 1…3 600 000. Default 20 000. */
+  readonly readTimeoutMs?: number;
+  /** Milliseconds for which `Engine.use` does not look again whether a file or URL was replaced, 0…86 400 000. Default 0. */
+  readonly recheckMs?: number;
 }

@@ -511,7 +511,7 @@ async function readRuns(
       if (signal?.aborted) throw abortedBy(signal);
       const target = data.subarray(at, at + run.length);
       at += run.length;
-      await source.readInto(target, run.offset);
+      await source.readInto(target, run.offset, signal);
     }
   };
   if (runs.length === 1) return readNext();

@@ -80,7 +80,7 @@ export async function storedTile(
   const at = front.bytes.length - front.overlap;
   const buffer = Buffer.allocUnsafeSlow(at + length);
   const tile = buffer.subarray(at);
-  await pyramid.source.readInto(tile, index.offsets[number] ?? 0);
+  await pyramid.source.readInto(tile, index.offsets[number] ?? 0, signal);
   return front.kind === 'jpeg' ? finishJpeg(front, shape, buffer, tile) : finishWebp(front, shape, buffer, tile);
 }
 

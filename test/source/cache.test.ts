@@ -2,6 +2,7 @@ import { mkdtemp, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { PyramidionError } from '../../src/errors.js';
 import { openPyramid, type Pyramid } from '../../src/pyramid/open.js';
 import { HandleCache } from '../../src/source/cache.js';
 import { openFile } from '../../src/source/file.js';
@@ -214,6 +215,23 @@ describe('open files', () => {
     expect(closed).toEqual(opened);
     await writeFile(path, content(75));
     expect(await cache.use(path, widthOf)).toBe(75);
+  });
+
+  test('work that was stopped is not kept waiting for a look at its file', async () => {
+    await cache.close();
+    cache = new HandleCache({ open, versionAt: () => new Promise(() => {}) });
+    for (const code of ['ABORTED', 'DEADLINE_EXCEEDED', 'ENGINE_CLOSED'] as const) {
+      const stopped = cache.use(path, async () => Promise.reject(new PyramidionError(code, 'stopped')));
+      await expect(stopped).rejects.toMatchObject({ code });
+    }
+  });
+
+  test('a look that fails is told, but not instead of an error of the work', async () => {
+    await cache.close();
+    cache = new HandleCache({ open, versionAt: () => Promise.reject(new RangeError('no look')) });
+    await expect(cache.use(path, widthOf)).rejects.toThrow('no look');
+    await expect(cache.use(path, async () => Promise.reject(new RangeError('mine')))).rejects.toThrow('mine');
+    expect(opened.length).toBe(1);
   });
 
   test('an error of the work is its caller’s, and the file stays open', async () => {
