@@ -71,7 +71,7 @@ export interface CacheOptions {
   /** Sum of the bodies on disk in bytes, and their number. */
   readonly maxBytes: number;
   readonly maxEntries: number;
-  /** Sum of the bodies in memory in bytes. */
+  /** Sum of the entries in memory in bytes; one larger than a quarter of it is kept on disk only. */
   readonly memoryBytes: number;
   /** Milliseconds between two looks at the sources of an entry, for the `expiration` policy. Default 300 000. */
   readonly validateAfterMs?: number;
@@ -82,6 +82,9 @@ export interface CacheOptions {
   /** Joins the caches of several processes on the same folders; see `bus.ts`. Left out: this process is the only one. */
   readonly bus?: CacheBus;
 }
+
+/** Which entries a purge drops: those of one object, as {@link CachedReply.subject} has it, or all. */
+export type PurgeFilter = { readonly subject: string } | 'all';
 
 /** Carries small messages (plain data) between the caches of the processes of one server. Delivery is in order, and may fail silently. */
 export interface CacheBus {
@@ -96,11 +99,14 @@ export interface CacheBus {
 export interface CacheSnapshot {
   readonly uses: Readonly<Record<CacheUse, number>>;
   readonly joined: number;
+  /** An entry counts for its body and 1 KiB more. */
   readonly memory: { readonly entries: number; readonly bytes: number };
   /** As far as this process knows. */
   readonly disk: { readonly entries: number; readonly bytes: number };
   readonly evicted: number;
   /** Entries on disk that were found damaged, and thrown away. */
   readonly damaged: number;
+  /** Replies that were not written to disk: too much waited to be written, the disk or the primary failed, or one is larger than the whole. */
+  readonly skipped: number;
   readonly inFlight: number;
 }
