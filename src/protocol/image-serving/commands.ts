@@ -96,6 +96,9 @@ export interface Given {
   readonly xmpEmbed: boolean;
 }
 
+/** What commands refer to: the composite, or layer 0. */
+export type Segment = 'comp' | 'layer';
+
 /** Where a command may stand, and what it then belongs to. */
 export type Scope =
   /** The request or the view: anywhere. */
@@ -115,7 +118,7 @@ export type Scope =
 export interface CommandRow {
   readonly scope: Scope;
   /** What a value sets. Throws `INVALID_REQUEST`. */
-  readonly read: (value: Value, segment: 'comp' | 'layer') => Partial<Given>;
+  readonly read: (value: Value, segment: Segment) => Partial<Given>;
 }
 
 const FOUR_WHOLE = 'four whole numbers x,y,w,h';

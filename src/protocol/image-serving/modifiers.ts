@@ -1,10 +1,12 @@
 /** From the query of a URL to what it asks for: the single-image core of the protocol. */
 import { defaultRequest, type ImageRequest, type LayerScale, refusedRequest } from '../../region/request.js';
 import { checkTogether } from '../../region/view.js';
-import { type CacheControl, COMMANDS, commandName, type Given, type RequestType } from './commands.js';
+import { type CacheControl, COMMANDS, commandName, type Given, type RequestType, type Segment } from './commands.js';
 import { readQuery } from './query.js';
 import { defaultSettings, type RequestSettings } from './settings.js';
 import { Value } from './values.js';
+
+const NONE: ReadonlyMap<string, string> = new Map();
 
 /** What a query may refer to beyond the settings. */
 export interface ModifierContext {
@@ -14,9 +16,20 @@ export interface ModifierContext {
   readonly variables?: ReadonlyMap<string, string>;
 }
 
+/** A command as it was understood. */
+export interface ResolvedCommand {
+  /** In lower case, second names replaced by first ones. */
+  readonly name: string;
+  /** Decoded, variables in place. */
+  readonly value: string;
+  readonly segment: Segment;
+}
+
 /** What a query says. */
 export interface Modifiers {
   readonly request: ImageRequest;
+  /** What was said, in order: macros replaced, comments, definitions, `layer=` and what is not known left out. */
+  readonly commands: readonly ResolvedCommand[];
   /** What is to be answered, and the words that follow it (`json`, `UTF-8` …), as written. */
   readonly req: { readonly type: RequestType; readonly options: readonly string[] };
   readonly delivery: Delivery;
@@ -44,29 +57,35 @@ export interface Delivery {
 
 /**
  * Reads a raw query (what follows `?`, not decoded). Of several commands of one name the last counts; unknown ones are
- * ignored. Throws `INVALID_REQUEST` with the command's name, value and what it may be, and `LIMIT_EXCEEDED`
- * (`maxQueryLength`); nothing else.
+ * ignored. Of several texts (a record's modifier, the URL's, the record's post-modifier) each later one overrides those
+ * before it, and sees their macros, variables and names of layers; each begins outside of any layer. Throws
+ * `INVALID_REQUEST` with the command's name, value and what it may be, and `LIMIT_EXCEEDED` (`maxQueryLength`,
+ * `maxCommands`); nothing else.
  */
 export function parseModifiers(
-  query: string,
+  query: string | readonly string[],
   settings: RequestSettings = defaultSettings,
   context: ModifierContext = {},
 ): Modifiers {
   const { commands, ignored, variables } = readQuery(query, {
-    macros: context.macros ?? new Map(),
-    variables: context.variables ?? new Map(),
+    macros: context.macros ?? NONE,
+    variables: context.variables ?? NONE,
     isKnown: (name) => name === 'layer' || COMMANDS.has(commandName(name)),
     maxLength: settings.maxQueryLength,
   });
   const texts = new Map<string, string>();
   const names = new Set<string>();
-  const layers = new Map<string, 'comp' | 'layer'>();
-  let given: Partial<Given> = {};
-  let segment: 'comp' | 'layer' = 'comp';
+  const layers = new Map<string, Segment>();
+  const resolved: ResolvedCommand[] = [];
+  const given: Partial<Given> = {};
+  let segment: Segment = 'comp';
+  let source = 0;
   for (const command of commands) {
     const name = commandName(command.name);
     const value = new Value(name, command.value);
     names.add(name);
+    if (command.source !== source) segment = 'comp';
+    source = command.source;
     if (name === 'layer') {
       segment = openLayer(value, layers);
       continue;
@@ -75,13 +94,15 @@ export function parseModifiers(
     if (row === undefined) continue;
     if (row.scope === 'final' && segment === 'layer') value.refuse('is not supported on a layer');
     if (row.scope === 'text') texts.set(name, command.value);
-    given = { ...given, ...row.read(value, segment) };
+    Object.assign(given, row.read(value, segment));
+    resolved.push({ name, value: command.value, segment });
   }
   const request = requestOf(given, settings);
   checkTogether(request);
   checkQuantize(request);
   return {
     request,
+    commands: resolved,
     req: given.req ?? { type: 'img', options: [] },
     delivery: {
       cache: given.cache ?? { client: true, server: 'on' },
@@ -98,8 +119,13 @@ export function parseModifiers(
   };
 }
 
+/** What {@link parseModifiers} reads for an object that has commands of its own before and after those of the URL. */
+export function joinModifiers(before: string, query: string, after: string): readonly string[] {
+  return [before, query, after].filter((text) => text !== '');
+}
+
 /** The segment that `layer=` opens. A name stands for the number it was given with. */
-function openLayer(value: Value, layers: Map<string, 'comp' | 'layer'>): 'comp' | 'layer' {
+function openLayer(value: Value, layers: Map<string, Segment>): Segment {
   const expected = 'a number, comp, or a name that was given to one of them, and a name if need be';
   value.count(1, 2, expected);
   const target = value.item(0) ?? value.invalid(expected);

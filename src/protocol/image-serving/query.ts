@@ -8,6 +8,8 @@ export interface Command {
   readonly name: string;
   /** Decoded, variables in place. */
   readonly value: string;
+  /** Which of the texts that were read it stands in, from 0. */
+  readonly source: number;
 }
 
 /** What a query says. */
@@ -21,7 +23,10 @@ export interface Query {
 
 /** What a query may refer to. */
 export interface QueryContext {
-  /** Name to definition (query text). A definition may call macros that stand before it in the map. Any case. */
+  /**
+   * Name to definition (query text). A definition may call macros that stand before it in the map. Any case. The map
+   * must not change once it was given: what is looked up in it is worked out once.
+   */
   readonly macros: ReadonlyMap<string, string>;
   /** Variables that are defined before the query begins. Any case. */
   readonly variables: ReadonlyMap<string, string>;
@@ -34,6 +39,12 @@ export interface QueryContext {
 /** Text that macros may add up to, as a multiple of the longest query. */
 const MACRO_GROWTH = 4;
 
+/** Most commands (known or not) and definitions of a request, those of macros among them. */
+const MAX_COMMANDS = 1000;
+
+/** Deepest nesting: of brackets in one value, and of macros. */
+const MAX_DEPTH = 32;
+
 /** A value that starts a nested request: `&` and `=` inside its brackets are its own. */
 const NESTED = /^(?:(?:src|mask)=(?:is|ir|fxg)?([({])|imageset=(\{))/i;
 
@@ -42,17 +53,38 @@ const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** Commands whose value takes no variables. */
 const LITERAL = new Set(['layer', 'effect']);
 
+/** A macro, and the place it has among the others. */
+interface Macro {
+  readonly text: string;
+  readonly index: number;
+}
+
+/** Macros by their names in lower case. Catalogs have thousands of them, and stay the same from request to request. */
+const MACROS = new WeakMap<QueryContext['macros'], ReadonlyMap<string, Macro>>();
+
+function macrosOf(given: QueryContext['macros']): ReadonlyMap<string, Macro> {
+  let macros = MACROS.get(given);
+  if (macros === undefined) {
+    macros = new Map([...given].map(([name, text], index) => [name.toLowerCase(), { text, index }]));
+    MACROS.set(given, macros);
+  }
+  return macros;
+}
+
 /**
- * Reads a raw query: without `?`, not decoded. Throws `INVALID_REQUEST` with the command's name, and `LIMIT_EXCEEDED`
- * (`maxQueryLength`) for a query that is too long or grows too long.
+ * Reads a raw query: without `?`, not decoded. Of several texts each goes on where the one before it ended, with its
+ * macros and variables. Throws `INVALID_REQUEST` with the command's name, and `LIMIT_EXCEEDED` for a query that is too
+ * long or grows too long (`maxQueryLength`), or has more than 1000 commands (`maxCommands`).
  */
-export function readQuery(query: string, context: QueryContext): Query {
-  checkLength(query, context.maxLength, 'the query');
+export function readQuery(query: string | readonly string[], context: QueryContext): Query {
   const commands: Command[] = [];
   const ignored: string[] = [];
-  const variables = new Map([...context.variables].map(([name, value]) => [name.toLowerCase(), value]));
-  const macros = [...context.macros].map(([name, text]) => ({ name: name.toLowerCase(), text }));
+  const variables = new Map<string, string>();
+  for (const [name, value] of context.variables) variables.set(name.toLowerCase(), value);
   let expanded = 0;
+  let depth = 0;
+  let count = 0;
+  let source = 0;
 
   const define = (name: string, raw: string): void => {
     const value = substitute(decode(`$${name}`, raw), variables);
@@ -60,13 +92,16 @@ export function readQuery(query: string, context: QueryContext): Query {
     variables.set(name.toLowerCase(), value);
   };
   const call = (name: string, visible: number): void => {
-    const index = macros.slice(0, visible).findLastIndex((macro) => macro.name === name.toLowerCase());
-    const macro = macros[index];
-    if (macro === undefined) throw invalidRequest(`$${name}$`, name, 'a macro that is defined');
+    const macro = macrosOf(context.macros).get(name.toLowerCase());
+    if (macro === undefined || macro.index >= visible)
+      throw invalidRequest(`$${name}$`, name, 'a macro that is defined');
     expanded += macro.text.length;
     if (expanded > context.maxLength * MACRO_GROWTH)
       throw tooLong(expanded, context.maxLength * MACRO_GROWTH, 'macros');
-    read(macro.text, index);
+    if (depth === MAX_DEPTH) throw refusedRequest(`$${name}$`, name, `is within more than ${MAX_DEPTH} macros`);
+    depth += 1;
+    read(macro.text, macro.index);
+    depth -= 1;
   };
   const command = (written: string, raw: string): void => {
     const name = written.toLowerCase();
@@ -76,9 +111,11 @@ export function readQuery(query: string, context: QueryContext): Query {
     }
     const decoded = decode(name, raw);
     const value = LITERAL.has(name) ? decoded : substitute(decoded, variables);
-    checkLength(value, context.maxLength, `the value of ${name}`);
-    checkCharacters(name, value);
-    commands.push({ name, value });
+    if (value !== decoded) {
+      checkLength(value, context.maxLength, `the value of ${name}`);
+      checkCharacters(name, value);
+    }
+    commands.push({ name, value, source });
   };
   const read = (text: string, visible: number): void => {
     for (const piece of split(text)) {
@@ -87,17 +124,26 @@ export function readQuery(query: string, context: QueryContext): Query {
       const name = decodeName(equals < 0 ? piece : piece.slice(0, equals));
       const raw = equals < 0 ? '' : piece.slice(equals + 1);
       const isMacro = name.length > 2 && name.startsWith('$') && name.endsWith('$') && raw === '';
-      if (isMacro) call(name.slice(1, -1), visible);
-      else if (/^\$[\w.-]+$/.test(name) && equals >= 0) define(name.slice(1), raw);
+      if (isMacro) {
+        call(name.slice(1, -1), visible);
+        continue;
+      }
+      if (++count > MAX_COMMANDS) throw tooMany();
+      if (/^\$[\w.-]+$/.test(name) && equals >= 0) define(name.slice(1), raw);
       else command(name, raw);
     }
   };
-  read(query, macros.length);
+  for (const text of typeof query === 'string' ? [query] : query) {
+    checkLength(text, context.maxLength, 'the query');
+    read(text, Number.POSITIVE_INFINITY);
+    source += 1;
+  }
   return { commands, ignored, variables };
 }
 
 /** The pieces between `&`, less those inside the brackets of nested requests. Throws `INVALID_REQUEST`. */
 export function split(text: string): string[] {
+  if (!/[({]/.test(text)) return text.split('&');
   const pieces: string[] = [];
   let start = 0;
   while (start <= text.length) {
@@ -116,15 +162,17 @@ export function split(text: string): string[] {
 function closing(text: string, open: number): number {
   const opener = text.charAt(open);
   const closer = opener === '(' ? ')' : '}';
+  const refuse = (reason: string): PyramidionError =>
+    refusedRequest(text.slice(0, text.indexOf('=')).toLowerCase(), text.slice(open, open + 60), reason);
   let depth = 0;
   for (let i = open; i < text.length; i++) {
     const character = text.charAt(i);
     if (character === opener) depth++;
     if (character === closer) depth--;
     if (depth === 0) return i;
+    if (depth > MAX_DEPTH) throw refuse(`has ${opener} within ${opener} more than ${MAX_DEPTH} deep`);
   }
-  const name = text.slice(0, text.indexOf('=')).toLowerCase();
-  throw refusedRequest(name, text.slice(open, open + 60), `has a ${opener} that is never closed`);
+  throw refuse(`has a ${opener} that is never closed`);
 }
 
 /**
@@ -132,10 +180,17 @@ function closing(text: string, open: number): number {
  * a `%` without two hexadecimal digits and for control characters.
  */
 export function decode(command: string, raw: string): string {
-  const spaced = raw.replaceAll('+', ' ');
-  if (/%(?![0-9a-f]{2})/i.test(spaced))
-    throw refusedRequest(command, raw, 'has a % that no two hexadecimal digits follow');
-  const decoded = spaced.replaceAll(/(?:%[0-9a-f]{2})+/gi, (run) => {
+  return decodePercent(command, raw.replaceAll('+', ' '));
+}
+
+/** The same for text in which `+` is a plus sign. `name` is what the error names. */
+export function decodePercent(name: string, raw: string): string {
+  if (!raw.includes('%')) {
+    checkCharacters(name, raw);
+    return raw;
+  }
+  if (/%(?![0-9a-f]{2})/i.test(raw)) throw refusedRequest(name, raw, 'has a % that no two hexadecimal digits follow');
+  const decoded = raw.replaceAll(/(?:%[0-9a-f]{2})+/gi, (run) => {
     const bytes = Buffer.from(run.replaceAll('%', ''), 'hex');
     try {
       return UTF_8.decode(bytes);
@@ -143,8 +198,15 @@ export function decode(command: string, raw: string): string {
       return bytes.toString('latin1');
     }
   });
-  checkCharacters(command, decoded);
+  checkCharacters(name, decoded);
   return decoded;
+}
+
+/** Percent-encodes a value so that {@link decode} and {@link decodePercent} read it back. */
+export function encode(value: string): string {
+  return value.replaceAll(/[^\w.,:/~-]+/g, (run) =>
+    Buffer.from(run, 'utf8').toString('hex').toUpperCase().replaceAll(/../g, '%$&'),
+  );
 }
 
 /** Names are decoded as values are, but what cannot be decoded is just the name of nothing we know. */
@@ -181,6 +243,13 @@ function checkCharacters(command: string, text: string): void {
 
 function checkLength(text: string, limit: number, what: string): void {
   if (text.length > limit) throw tooLong(text.length, limit, what);
+}
+
+function tooMany(): PyramidionError {
+  return new PyramidionError('LIMIT_EXCEEDED', `the query has more than ${MAX_COMMANDS} commands`, {
+    option: 'maxCommands',
+    limit: MAX_COMMANDS,
+  });
 }
 
 function tooLong(length: number, limit: number, what: string): PyramidionError {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PyramidionError } from '../../../src/errors.js';
 import { COMMANDS } from '../../../src/protocol/image-serving/commands.js';
-import { parseModifiers } from '../../../src/protocol/image-serving/modifiers.js';
+import { joinModifiers, parseModifiers } from '../../../src/protocol/image-serving/modifiers.js';
 import { defaultSettings } from '../../../src/protocol/image-serving/settings.js';
 import { canonical, defaultRequest } from '../../../src/region/request.js';
 
@@ -17,6 +17,7 @@ describe('commands', () => {
   test('none: the default request', () => {
     expect(parse('')).toEqual({
       request: defaultRequest,
+      commands: [],
       req: { type: 'img', options: [] },
       delivery: {
         cache: { client: true, server: 'on' },
@@ -229,6 +230,71 @@ describe('commands', () => {
   test('there is a row for each, by its name in lower case', () => {
     for (const name of COMMANDS.keys()) expect(name).toBe(name.toLowerCase());
     expect(COMMANDS.size).toBeGreaterThan(85);
+  });
+});
+
+describe('texts in layers', () => {
+  const macros = new Map([
+    ['view', 'wid=100&fmt=png'],
+    ['outer', '$VIEW$&$c=0,0,255'],
+    ['early', '$late$'],
+    ['late', 'wid=1'],
+  ]);
+  const joined = (before: string, query: string, after = '') =>
+    parseModifiers(joinModifiers(before, query, after), defaultSettings, {
+      macros,
+      variables: new Map([['object', 'Folder/Image']]),
+    });
+
+  test('a later text overrides those before it, the last of one text counts', () => {
+    expect(joined('wid=1&wid=2&hei=9', 'wid=3&wid=4').request.view).toMatchObject({ wid: 4, hei: 9 });
+    expect(joined('wid=1', 'wid=3', 'wid=5').request.view.wid).toBe(5);
+    expect(joined('', '', '').request).toEqual(defaultRequest);
+    expect(joinModifiers('', 'wid=3', '')).toEqual(['wid=3']);
+  });
+
+  test('macros stand where they are called', () => {
+    expect(joined('', '$view$&wid=480').request.view.wid).toBe(480);
+    expect(joined('', 'wid=480&$view$').request.view.wid).toBe(100);
+    expect(joined('$view$', 'wid=480').request).toMatchObject({ view: { wid: 480 }, output: { format: 'png' } });
+    expect(joined('', 'wid=480', '$view$').request.view.wid).toBe(100);
+  });
+
+  test('macros call those before them only', () => {
+    expect(joined('', '$outer$').request.view.wid).toBe(100);
+    expect(() => joined('', '$early$')).toThrow(refused('$late$'));
+    expect(() => joined('', '$nobody$')).toThrow(refused('$nobody$'));
+  });
+
+  test('definitions in macros and in earlier texts hold from there on', () => {
+    expect(joined('', '$outer$&bgc=$c$').request.bgc.samples).toEqual([0, 0, 1]);
+    expect(joined('$c=255,0,0', 'bgc=$c$').request.bgc.samples).toEqual([1, 0, 0]);
+    expect(() => joined('bgc=$c$', '$c=255,0,0')).toThrow(refused('bgc'));
+    expect(joined('defaultImage=$object$', '').delivery.defaultImage).toBe('Folder/Image');
+    expect(joined('', '$object=b&defaultImage=$object$').delivery.defaultImage).toBe('b');
+    expect(joined('', '$a=$b$&$b=x&id=$a$').delivery.id).toBe('$b$');
+  });
+
+  test('a layer ends where its text ends, its name stays', () => {
+    expect(joined('layer=0,base&flip=ud', 'flip=lr').request).toMatchObject({ flip: 'lr', layer: { flip: 'ud' } });
+    expect(joined('layer=0,base&flip=ud', 'layer=base&flip=lr').request).toMatchObject({
+      flip: 'none',
+      layer: { flip: 'lr' },
+    });
+  });
+
+  test('brackets cannot reach from one text into the next', () => {
+    expect(() => joined('imageSet={a', '}')).toThrow(refused('imageset'));
+  });
+
+  test('commands are told as they were understood', () => {
+    expect(joined('layer=0&flip=ud', '$view$&.c&X=1&sharpen=1&$y=2&id=$y$').commands).toEqual([
+      { name: 'flip', value: 'ud', segment: 'layer' },
+      { name: 'wid', value: '100', segment: 'comp' },
+      { name: 'fmt', value: 'png', segment: 'comp' },
+      { name: 'op_sharpen', value: '1', segment: 'comp' },
+      { name: 'id', value: '2', segment: 'comp' },
+    ]);
   });
 });
 

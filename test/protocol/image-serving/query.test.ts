@@ -1,11 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decode, type QueryContext, readQuery, split, substitute } from '../../../src/protocol/image-serving/query.js';
+import {
+  decode,
+  decodePercent,
+  encode,
+  type QueryContext,
+  readQuery,
+  split,
+  substitute,
+} from '../../../src/protocol/image-serving/query.js';
 
 const context: QueryContext = { macros: new Map(), variables: new Map(), isKnown: () => true, maxLength: 16384 };
 const read = (query: string, changes: Partial<QueryContext> = {}) =>
   readQuery(query, { ...context, ...changes }).commands.map(({ name, value }) => `${name}=${value}`);
 const refused = (option: string) => expect.objectContaining({ code: 'INVALID_REQUEST', option });
+const tooMany = expect.objectContaining({ code: 'LIMIT_EXCEEDED', option: 'maxCommands', limit: 1000 });
 const tooLong = expect.objectContaining({ code: 'LIMIT_EXCEEDED', option: 'maxQueryLength' });
 
 describe('pieces', () => {
@@ -28,6 +37,12 @@ describe('pieces', () => {
     expect(() => split('wid=1&src=is(a&b')).toThrow(refused('src'));
   });
 
+  test('brackets may be 32 deep', () => {
+    const nested = (depth: number) => `src=${'('.repeat(depth)}${')'.repeat(depth)}`;
+    expect(split(nested(32))).toHaveLength(1);
+    expect(() => split(nested(33))).toThrow(refused('src'));
+  });
+
   test('split loses nothing', () => {
     fc.assert(
       fc.property(
@@ -38,6 +53,14 @@ describe('pieces', () => {
       ),
     );
   });
+});
+
+test('there may be 1000 commands, known or not, and no more', () => {
+  expect(read(`${'a&'.repeat(1000)}.c&&`)).toHaveLength(1000);
+  expect(() => read('a&'.repeat(1001))).toThrow(tooMany);
+  expect(() => read('$a=1&'.repeat(1001))).toThrow(tooMany);
+  expect(() => readQuery('a&'.repeat(1001), { ...context, isKnown: () => false })).toThrow(tooMany);
+  expect(() => readQuery(['a&'.repeat(600), 'a&'.repeat(600)], context)).toThrow(tooMany);
 });
 
 describe('decoding', () => {
@@ -57,6 +80,24 @@ describe('decoding', () => {
         expect(decode('a', encodeURIComponent(value))).toBe(value);
       }),
     );
+  });
+
+  test('in a path + is itself', () => {
+    expect(decodePercent('url', 'a+b%2B%20')).toBe('a+b+ ');
+    expect(() => decodePercent('url', 'a%')).toThrow(refused('url'));
+  });
+
+  test('what encode wrote is read, whatever it is', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (value) => {
+        const text = encode(value);
+        expect(text).toMatch(/^[\w.,:/~%-]*$/);
+        if (![...value].some((c) => c < ' ' || c === '\x7F')) {
+          expect([decode('a', text), decodePercent('a', text)]).toEqual([value, value]);
+        }
+      }),
+    );
+    expect(encode('\ud800')).toBe('%EF%BF%BD');
   });
 
   test.each(['%', '%1', '%zz', 'a%0Ab', '%00', '%7f', '\t'])('%j is refused', (raw) => {
@@ -117,7 +158,23 @@ describe('macros', () => {
     const bombs = new Map(
       Array.from({ length: 30 }, (_, i) => [`m${i}`, i === 0 ? 'wid=1' : `$m${i - 1}$&`.repeat(9)]),
     );
-    expect(() => read('$m29$', { macros: bombs })).toThrow(tooLong);
+    expect(() => read('$m29$', { macros: bombs })).toThrow(tooMany);
+    const long = new Map([['m', `a=${'x'.repeat(9000)}`]]);
+    expect(() => read('$m$&'.repeat(8), { macros: long })).toThrow(tooLong);
+    const chain = new Map(Array.from({ length: 5000 }, (_, i) => [`m${i}`, i === 0 ? 'a=1' : `$m${i - 1}$`]));
+    expect(read('$m31$&$m31$', { macros: chain })).toEqual(['a=1', 'a=1']);
+    expect(() => read('$m32$', { macros: chain })).toThrow(refused('$m0$'));
+    expect(() => read('$m4999$', { macros: chain })).toThrow(refused('$m4967$'));
+  });
+
+  test('of a name in two cases the later counts, for those after it', () => {
+    const twice = new Map([
+      ['A', 'x=1'],
+      ['b', '$a$'],
+      ['a', 'x=2'],
+      ['c', '$a$'],
+    ]);
+    expect(read('$a$&$c$', { macros: twice })).toEqual(['x=2', 'x=2']);
   });
 });
 
