@@ -62,3 +62,10 @@ function decimal(value: Value, item: string | undefined, largest: number): numbe
 function spaceOf(suffix: string): Space | undefined {
   return (Object.keys(SPACES) as Space[]).find((space) => SPACES[space].suffix === suffix);
 }
+
+/** A colour without its alpha, so that {@link readColour} reads it back: `RRGGBB`, `0xGG` or `CCMMYYKKk`. */
+export function formatColour({ space, samples }: RequestColour): string {
+  const bytes = samples.map((sample) => Math.round(sample * 255));
+  const hex = Buffer.from(bytes).toString('hex').toUpperCase();
+  return space === 'gray' ? `0x${hex}` : space === 'cmyk' ? `${hex}k` : hex;
+}

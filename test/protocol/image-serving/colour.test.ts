@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { readColour } from '../../../src/protocol/image-serving/colour.js';
+import { formatColour, readColour } from '../../../src/protocol/image-serving/colour.js';
 import { Value } from '../../../src/protocol/image-serving/values.js';
 
 const read = (text: string) => readColour(new Value('bgColor', text));
@@ -42,4 +43,20 @@ describe('colours', () => {
   ])('%j is none', (text) => {
     expect(() => read(text)).toThrow(expect.objectContaining({ code: 'INVALID_REQUEST', option: 'bgColor' }));
   });
+});
+
+test('what formatColour wrote is read', () => {
+  const byte = fc.integer({ min: 0, max: 255 });
+  const samples = (count: number) => fc.array(byte, { minLength: count, maxLength: count });
+  const colour = fc.oneof(
+    samples(1).map((bytes) => ({ space: 'gray' as const, bytes })),
+    samples(3).map((bytes) => ({ space: 'rgb' as const, bytes })),
+    samples(4).map((bytes) => ({ space: 'cmyk' as const, bytes })),
+  );
+  fc.assert(
+    fc.property(colour, ({ space, bytes }) => {
+      const given = { space, samples: bytes.map((one) => one / 255), alpha: 1, source: false };
+      expect(read(formatColour({ ...given, alpha: 0.5 }))).toEqual(given);
+    }),
+  );
 });
