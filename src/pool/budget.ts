@@ -206,7 +206,9 @@ export function closedError(): PyramidionError {
 }
 
 const UNITS = { '': 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 } as const;
-const BYTES = /^\s*(\d+(?:\.\d+)?)\s*(?:([KMGT])(?:i?B)?|B)?\s*$/i;
+
+/** How an amount of bytes is written as text: see {@link parseBytes}. Says both cases, as it is part of a JSON Schema. */
+export const BYTES = /^\s*(\d+(?:\.\d+)?)\s*(?:([KMGTkmgt])(?:[Ii]?[Bb])?|[Bb])?\s*$/;
 
 /**
  * Reads an amount of memory: a whole number of bytes, or text such as `3G`, `512MB`, `1.5 GiB`, `1073741824`. K, M, G
@@ -216,7 +218,7 @@ const BYTES = /^\s*(\d+(?:\.\d+)?)\s*(?:([KMGT])(?:i?B)?|B)?\s*$/i;
  * {@link MIN_BUDGET_BYTES}.
  */
 export function parseBytes(value: unknown, option = 'maxMemory'): number {
-  const bytes = typeof value === 'string' ? parseText(value) : value;
+  const bytes = typeof value === 'string' ? bytesOf(value) : value;
   if (typeof bytes === 'number' && Number.isSafeInteger(bytes) && bytes >= MIN_BUDGET_BYTES) return bytes;
   throw new PyramidionError(
     'INVALID_OPTION',
@@ -226,7 +228,8 @@ export function parseBytes(value: unknown, option = 'maxMemory'): number {
   );
 }
 
-function parseText(text: string): number {
+/** The bytes that text like `3G` or `512 MB` stands for, rounded down; NaN when it is no amount of bytes. */
+export function bytesOf(text: string): number {
   const match = BYTES.exec(text);
   if (match === null) return Number.NaN;
   const unit = (match[2] ?? '').toUpperCase() as keyof typeof UNITS;
