@@ -5,78 +5,54 @@
  * ratios are round by round. `node bench/iipsrv.mjs [rounds] [a b c …]`, after `npm ci`. `SECONDS_EACH` (5) is how long
  * a round of one contender takes, `IIPSRV` where its program is.
  */
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { Agent, createServer, get } from 'node:http';
-import { connect, createServer as listener } from 'node:net';
-import { availableParallelism, cpus, tmpdir, totalmem } from 'node:os';
-import { delimiter, join, resolve } from 'node:path';
+import { createServer } from 'node:http';
+import { availableParallelism } from 'node:os';
 import sharp from 'sharp';
-import { Engine, VERSION } from '../dist/index.js';
-import { source } from './sources.mjs';
+import { Engine } from '../dist/index.js';
+import {
+  askPicture,
+  cpuSeconds,
+  distance,
+  freePorts,
+  HEIGHT,
+  hangUp,
+  IIPSRV,
+  machine,
+  median,
+  pyramid,
+  random,
+  serverName,
+  skips,
+  startIipsrv,
+  startNode,
+  TILE,
+  WIDTH,
+} from './contenders.mjs';
 
-const WIDTH = 16000;
-const HEIGHT = 12000;
-const TILE = 256;
 const QUALITY = 80;
-/** That of the stored tiles. */
-const STORED = 90;
 const FLIGHT = 8;
 const SECONDS = Number(process.env.SECONDS_EACH ?? 5);
-const IIPSRV = process.env.IIPSRV ?? '/usr/lib/iipimage-server/iipsrv.fcgi';
 
 /** @typedef {'a' | 'b' | 'c'} Work */
 /** @typedef {'ours' | 'bilin' | 'iipsrv'} Who */
 /** @typedef {{ rate: number, p50: number, p99: number, cpu: number, bytes: number }} Run */
-/** @typedef {{ port: number, pids: () => readonly number[], close: () => Promise<void> }} Server */
+/** @typedef {import('./contenders.mjs').Server} Server */
 
 /** @type {Readonly<Record<Work, readonly Who[]>>} */
 const CONTENDERS = { a: ['ours', 'iipsrv'], b: ['ours', 'iipsrv'], c: ['ours', 'bilin', 'iipsrv'] };
 /** Size of every reply. */
 const SIZES = { a: [TILE, TILE], b: [TILE, TILE], c: [800, 600] };
 
-const agent = new Agent({ keepAlive: true, maxSockets: FLIGHT });
-/** Servers that run. @type {Set<import('node:child_process').ChildProcess>} */
-const running = new Set();
-
 if (process.argv[2] === '--serve') {
-  await serve(String(process.argv[3]));
-} else {
-  const missing = [IIPSRV, 'nginx'].filter((program) => !found(program));
-  process.once('exit', () => {
-    for (const child of running) child.kill('SIGTERM');
-  });
-  process.once('SIGINT', () => process.exit(130));
-  process.once('SIGTERM', () => process.exit(143));
-  if (missing.length > 0) {
-    console.log(`skipped: ${missing.join(' and ')} not found (Debian has them as iipimage-server and nginx)`);
-  } else {
-    const works = /** @type {Work[]} */ (process.argv.length > 3 ? process.argv.slice(3) : ['a', 'b', 'c']);
-    await table(Number(process.argv[2] ?? 5), works);
-  }
+  await serve(String(process.argv[3]), Number(process.argv[4]));
+} else if (!skips([IIPSRV, 'nginx'])) {
+  const works = /** @type {Work[]} */ (process.argv.length > 3 ? process.argv.slice(3) : ['a', 'b', 'c']);
+  await table(Number(process.argv[2] ?? 5), works);
 }
 
-/** Whether there is such a program. @param {string} program */
-function found(program) {
-  const folders = ['', ...(process.env.PATH ?? '').split(delimiter)];
-  return folders.some((folder) => existsSync(folder === '' ? resolve('/', program) : join(folder, program)));
-}
-
-/** A 192-MP JPEG pyramid of ours, made when it is not there yet. */
-async function pyramid() {
-  const input = await source('jpeg', WIDTH, HEIGHT);
-  const path = input.replace(/\.jpg$/, '-pyramid.tif');
-  if (!existsSync(path)) {
-    const engine = await Engine.start();
-    await engine.build(input, path, { compression: 'jpeg', quality: STORED, keep: { profile: false } });
-    await engine.close();
-  }
-  return path;
-}
-
-/** Our server: `/view?<query>` and `/tile?<level>,<column>,<row>` of one file, as in docs/serving.md. @param {string} path */
-async function serve(path) {
+/** Our server: `/view?<query>` and `/tile?<level>,<column>,<row>` of one file, as in docs/serving.md. @param {string} path @param {number} port */
+async function serve(path, port) {
   const engine = await Engine.start();
   const server = createServer(async (request, response) => {
     const client = new AbortController();
@@ -101,156 +77,13 @@ async function serve(path) {
     server.close(() => engine.close());
     server.closeAllConnections();
   });
-  server.listen(0, '127.0.0.1', () =>
-    console.log(/** @type {import('node:net').AddressInfo} */ (server.address()).port),
-  );
+  server.listen(port, '127.0.0.1');
 }
 
 /** @param {string} path @returns {Promise<Server>} */
 async function startOurs(path) {
-  const child = kept(
-    spawn(process.execPath, [new URL(import.meta.url).pathname, '--serve', path], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    }),
-  );
-  const port = await new Promise((resolve, reject) => {
-    child.stdout.once('data', (data) => resolve(Number(data)));
-    child.once('exit', (code) => reject(new Error(`our server ended with ${code}`)));
-  });
-  return { port, pids: () => [Number(child.pid)], close: () => end(child) };
-}
-
-/** @returns {Promise<Server>} */
-async function startIipsrv() {
-  const folder = mkdtempSync(join(tmpdir(), 'pyramidion-iipsrv-'));
-  const ports = await freePorts(availableParallelism() + 1);
-  const [port, ...workers] = ports;
-  // No cache of its own, and none by memcached, as we have none. Tiles asked for without a quality are of the stored
-  // one, so that a version that passes stored tiles on may do so.
-  const env = {
-    ...process.env,
-    FILESYSTEM_PREFIX: '/',
-    MAX_IMAGE_CACHE_SIZE: '0',
-    MEMCACHED_SERVERS: '',
-    MAX_CVT: '20000',
-    JPEG_QUALITY: String(STORED),
-    ALLOW_UPSCALING: '1',
-    INTERPOLATION: '1',
-    OMP_NUM_THREADS: '1',
-  };
-  const children = workers.map((worker) =>
-    kept(spawn(IIPSRV, ['--bind', `127.0.0.1:${worker}`], { env, stdio: 'ignore', cwd: folder })),
-  );
-  // A process serves one connection at a time: they must not be kept.
-  writeFileSync(
-    join(folder, 'nginx.conf'),
-    `daemon off; worker_processes 1; pid ${folder}/nginx.pid; error_log stderr crit;
-events { worker_connections 256; }
-http {
-  access_log off; keepalive_requests 1000000000;
-  client_body_temp_path ${folder}/body; fastcgi_temp_path ${folder}/fastcgi; proxy_temp_path ${folder}/proxy;
-  uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
-  upstream iipsrv { least_conn; ${workers.map((worker) => `server 127.0.0.1:${worker} max_fails=0;`).join(' ')} }
-  server {
-    listen 127.0.0.1:${port};
-    location / {
-      fastcgi_pass iipsrv; fastcgi_buffers 64 16k; fastcgi_max_temp_file_size 0; tcp_nodelay on;
-      fastcgi_param QUERY_STRING $query_string; fastcgi_param REQUEST_METHOD $request_method;
-      fastcgi_param REQUEST_URI $request_uri; fastcgi_param SERVER_PROTOCOL $server_protocol;
-      fastcgi_param HTTP_HOST $http_host;
-    }
-  }
-}
-`,
-  );
-  const nginx = kept(
-    spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    }),
-  );
-  const remove = () => rmSync(folder, { recursive: true, force: true });
-  process.once('exit', remove);
-  const close = async () => {
-    await Promise.all([nginx, ...children].map(end));
-    remove();
-  };
-  try {
-    await Promise.all(ports.map(reachable));
-  } catch (error) {
-    await close();
-    throw error;
-  }
-  const pids = () => {
-    const id = Number(nginx.pid);
-    const inner = readFileSync(`/proc/${id}/task/${id}/children`, 'latin1')
-      .trim()
-      .split(' ')
-      .filter(Boolean)
-      .map(Number);
-    return [id, ...inner, ...children.map(({ pid }) => Number(pid))];
-  };
-  return { port: Number(port), pids, close };
-}
-
-/**
- * A server that does not outlive this process.
- * @template {import('node:child_process').ChildProcess} Child
- * @param {Child} child
- */
-function kept(child) {
-  running.add(child);
-  child.once('exit', () => running.delete(child));
-  return child;
-}
-
-/** @param {import('node:child_process').ChildProcess} child */
-async function end(child) {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
-  const gone = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGTERM');
-  const force = setTimeout(() => child.kill('SIGKILL'), 3000);
-  await gone;
-  clearTimeout(force);
-}
-
-/** @param {number} count */
-async function freePorts(count) {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = listener();
-      await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
-      return server;
-    }),
-  );
-  return Promise.all(
-    servers.map(async (server) => {
-      const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-      await new Promise((resolve) => server.close(resolve));
-      return port;
-    }),
-  );
-}
-
-/** @param {number} port */
-async function reachable(port) {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const open = await new Promise((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
-      socket.once('connect', () => socket.end());
-    });
-    if (open) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`nothing listens at port ${port}`);
-}
-
-/** Numbers from 0 to 1 that are the same for every contender. */
-function random() {
-  let state = 42;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
+  const [port = 0] = await freePorts(1);
+  return startNode([new URL(import.meta.url).pathname, '--serve', path, String(port)], port);
 }
 
 /**
@@ -280,36 +113,6 @@ function target(who, work, path, last, u, v) {
     : `/view?scl=1&rect=${column * TILE},${row * TILE},${TILE},${TILE}&qlt=${QUALITY}`;
 }
 
-/** @param {number} port @param {string} path @returns {Promise<Buffer>} */
-function ask(port, path) {
-  return new Promise((resolve, reject) => {
-    get({ host: '127.0.0.1', port, path, agent }, (response) => {
-      /** @type {Buffer[]} */
-      const parts = [];
-      response.on('data', (part) => parts.push(part));
-      response.on('error', reject);
-      response.on('end', () => {
-        const bytes = Buffer.concat(parts);
-        if (response.statusCode === 200 && bytes.readUInt16BE(0) === 0xffd8) resolve(bytes);
-        else reject(new Error(`${path}: ${response.statusCode}, ${bytes.toString('latin1', 0, 200)}`));
-      });
-    }).on('error', reject);
-  });
-}
-
-/** Processor time of processes in ms, from their start. @param {readonly number[]} pids */
-function used(pids) {
-  let ticks = 0;
-  for (const pid of pids) {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
-      .replace(/^.*\) /s, '')
-      .split(' ');
-    ticks += Number(fields[11]) + Number(fields[12]);
-  }
-  // Linux counts these in hundredths of a second on all its usual platforms.
-  return ticks * 10;
-}
-
 /** @param {Server} server @param {(u: number, v: number) => string} path @param {Work} work @returns {Promise<Run>} */
 async function one(server, path, work) {
   const next = random();
@@ -325,7 +128,7 @@ async function one(server, path, work) {
     const lane = async () => {
       while (performance.now() < stop) {
         const start = performance.now();
-        const reply = await ask(server.port, path(next(), next()));
+        const reply = await askPicture(server.port, path(next(), next()));
         times.push(performance.now() - start);
         bytes += reply.length;
         if (times.length % 97 === 1 && sample.length < 40) sample.push(reply);
@@ -337,11 +140,11 @@ async function one(server, path, work) {
   await run(Math.max(1, SECONDS / 5));
   times.length = 0;
   bytes = 0;
-  const before = used(server.pids());
+  const before = cpuSeconds(server.pids());
   const start = performance.now();
   await run(SECONDS);
   const seconds = (performance.now() - start) / 1000;
-  const cpu = used(server.pids()) - before;
+  const cpu = 1000 * (cpuSeconds(server.pids()) - before);
   for (const reply of sample) {
     const is = await sharp(reply).metadata();
     if (is.format !== 'jpeg' || is.width !== width || is.height !== height)
@@ -357,15 +160,6 @@ async function one(server, path, work) {
   };
 }
 
-/** Mean distance of the pixels of two JPEGs of one size. @param {Buffer} left @param {Buffer} right */
-async function distance(left, right) {
-  const [x, y] = await Promise.all([left, right].map((bytes) => sharp(bytes).raw().toBuffer()));
-  if (x === undefined || y === undefined || x.length !== y.length) throw new Error('replies differ in size');
-  let sum = 0;
-  for (let i = 0; i < x.length; i++) sum += Math.abs(Number(x[i]) - Number(y[i]));
-  return sum / x.length;
-}
-
 /** @param {number} rounds @param {readonly Work[]} works */
 async function table(rounds, works) {
   const path = await pyramid();
@@ -376,15 +170,15 @@ async function table(rounds, works) {
   /** @type {Server | undefined} */
   let iipsrv;
   try {
-    iipsrv = await startIipsrv();
+    iipsrv = await startIipsrv({ caches: false });
     const servers = { ours, bilin: ours, iipsrv };
-    const version = await serverHeader(iipsrv.port, target('iipsrv', 'b', path, last, 0, 0));
+    const version = await serverName(iipsrv.port, target('iipsrv', 'b', path, last, 0, 0));
     console.log(
-      `${cpus().length} × ${cpus()[0]?.model}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB; Node ${process.version}, pyramidion ${VERSION}, ${version} × ${availableParallelism()} behind nginx; ${FLIGHT} in flight, ${rounds} rounds of ${SECONDS} s, turn about; medians`,
+      `${machine()}, ${version} × ${availableParallelism()} behind nginx; ${FLIGHT} in flight, ${rounds} rounds of ${SECONDS} s, turn about; medians`,
     );
     for (const work of works) {
       const replies = await Promise.all(
-        CONTENDERS[work].map((who) => ask(servers[who].port, target(who, work, path, last, 0.3, 0.7))),
+        CONTENDERS[work].map((who) => askPicture(servers[who].port, target(who, work, path, last, 0.3, 0.7))),
       );
       const [first, theirs] = [replies[0], replies.at(-1)];
       if (first === undefined || theirs === undefined) throw new Error('nobody replied');
@@ -416,24 +210,8 @@ async function table(rounds, works) {
       }
     }
   } finally {
-    agent.destroy();
+    hangUp();
     await iipsrv?.close();
     await ours.close();
   }
-}
-
-/** What a server calls itself. @param {number} port @param {string} path @returns {Promise<string>} */
-function serverHeader(port, path) {
-  return new Promise((resolve, reject) => {
-    get({ host: '127.0.0.1', port, path }, (response) => {
-      response.resume();
-      resolve(String(response.headers.server));
-    }).on('error', reject);
-  });
-}
-
-/** @param {readonly number[]} values */
-function median(values) {
-  const sorted = [...values].sort((x, y) => x - y);
-  return Number(sorted[sorted.length >> 1]);
 }
