@@ -4,6 +4,7 @@ import { networkInterfaces } from 'node:os';
 import { basename, dirname, isAbsolute, join, posix, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import ipaddr from 'ipaddr.js';
+import { isUrl } from '../library/assets.js';
 import { Faults, isObject } from './faults.js';
 import type { ServeFlags } from './flags.js';
 import { JsonFault, parseJson } from './json.js';
@@ -122,11 +123,11 @@ async function readDocument(file: string, faults: Faults): Promise<Readonly<Reco
   return {};
 }
 
-/** The value with its paths made absolute. */
+/** The value with its paths made absolute. URLs are. */
 function resolved(row: SettingRow, value: unknown, base: string): unknown {
   if (row.isPath !== true) return value;
-  if (Array.isArray(value)) return value.map((each) => resolve(base, String(each)));
-  return typeof value === 'string' && value !== '' ? resolve(base, value) : value;
+  if (Array.isArray(value)) return value.map((each) => resolved(row, each, base));
+  return typeof value === 'string' && !isUrl(value) ? resolve(base, value) : value;
 }
 
 function settingsOf(values: Values): Settings {
@@ -162,7 +163,10 @@ async function complete(
   const { imageServer, platformServer, server } = settings;
   const { host, tlsCert, tlsKey } = server;
   const byDefault = imageServer.allowRemoteAccess === true ? anyAddress() : '127.0.0.1';
-  const catalogRoot = await locateCatalogRoot(platformServer.catalogRoot, server.roots[0] ?? rest.dataFolder);
+  const catalogRoot = await locateCatalogRoot(
+    platformServer.catalogRoot,
+    server.roots.find((root) => !isUrl(root)) ?? rest.dataFolder,
+  );
   return {
     ...settings,
     ...rest,

@@ -71,13 +71,13 @@ export function path(allowed: 'a file' | 'a folder'): Kind<string> {
   return { ...text(LINE, allowed), isPath: true };
 }
 
-/** Files or folders, as a list or as text with `;` between them. */
-export function paths(min: 0 | 1): Kind<readonly string[]> {
+/** Folders, as a list or as text with `;` between them. */
+export function paths(min: 0 | 1, what = 'folders'): Kind<readonly string[]> {
   const list = z.array(z.string().regex(LINE)).min(min);
   const parts = z.string().transform((value) => value.split(';').map((part) => part.trim()));
   return {
     schema: z.union([list, parts.transform((all) => all.filter((part) => part !== '')).pipe(list)]),
-    allowed: `a list of folders, or text with ; between them${min > 0 ? '; at least one' : ''}`,
+    allowed: `a list of ${what}, or text with ; between them${min > 0 ? '; at least one' : ''}`,
     isPath: true,
     isList: true,
   };
@@ -86,6 +86,17 @@ export function paths(min: 0 | 1): Kind<readonly string[]> {
 /** The kind with null, for a setting that may be absent. */
 export function orNone<Value>(kind: Kind<Value>): Kind<Value | null> {
   return { ...kind, schema: z.nullable(kind.schema) };
+}
+
+/** The kind with empty text for null. */
+export function orNoneByEmpty(kind: Kind<string>): Kind<string | null> {
+  const none = z.literal('').transform(() => null);
+  return {
+    ...kind,
+    schema: z.union([kind.schema, none]),
+    allowed: `${kind.allowed}, or empty for none`,
+    takesEmpty: true,
+  };
 }
 
 /** The kind with empty text as a value of its own. */

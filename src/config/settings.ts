@@ -17,6 +17,7 @@ import {
   line,
   orEmpty,
   orNone,
+  orNoneByEmpty,
   path,
   paths,
   seconds,
@@ -110,7 +111,7 @@ const PLATFORM_SERVER = {
     'Catalog root',
     text(LINE, 'a folder'),
     '/conf/global/settings/dam/dm/imageserver/',
-    'where the default manifest lies: a folder of that name, else one below the first of `roots`',
+    'where the default manifest lies: a folder of that name, else one below the first folder of `roots`',
   ),
 } satisfies Table;
 
@@ -131,9 +132,9 @@ const SERVER = {
   }),
   roots: setting(
     'roots',
-    paths(1),
+    paths(1, 'folders or http(s) URLs'),
     ['images'],
-    'folders of images, tried in order; `serve <folder>` is instead of them',
+    'where images are, tried in order; `serve <folder>` is instead of them',
     {
       aliases: ['IS::RootPath'],
     },
@@ -232,7 +233,7 @@ const SERVER = {
 } satisfies Table;
 
 const LOG = {
-  folder: setting('folder', orEmpty(path('a folder'), 'a folder, or empty for no files'), 'logs', 'where logs are', {
+  folder: setting('folder', orNoneByEmpty(path('a folder')), 'logs', 'where logs are', {
     aliases: ['TC::directory'],
     flag: '--log-folder <folder>',
   }),
@@ -254,7 +255,7 @@ const LOG = {
   }),
   traceLevel: setting(
     'traceLevel',
-    whole(1, 4),
+    { ...whole(1, 4), schema: whole(1, 4).schema.pipe(z.literal([1, 2, 3, 4])) },
     2,
     'how much it says: 1 starts and stops; 2 also files opened and closed; 3 also requests; 4 all',
     { aliases: ['IS::TraceClient'] },

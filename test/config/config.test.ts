@@ -91,7 +91,8 @@ describe('folders', () => {
 
   test('the catalog root is below the first image root and cannot leave it, unless it is a folder by itself', async () => {
     const rootOf = async (path: string) =>
-      (await read({ 'Catalog root': path, 'IS::RootPath': '/first;/second' })).platformServer.catalogRoot;
+      (await read({ 'Catalog root': path, 'IS::RootPath': 'https://images.example.org/a;/first;/second' }))
+        .platformServer.catalogRoot;
     expect(await rootOf('/conf/a/')).toMatch(/^\/first\/conf\/a\/?$/);
     expect(await rootOf('conf/a')).toBe('/first/conf/a');
     expect(await rootOf('/../../etc-of-nobody')).toBe('/first/etc-of-nobody');

@@ -116,7 +116,11 @@ export const EXPECTED: Readonly<Record<string, Expected>> = {
     invalid: [1, 'two words', 'http://localhost'],
   },
   'Server.processes': whole(1, 1, 64),
-  'Server.roots': { ...folders(`${LOCAL}/images`), invalid: [[], ' ; ', 1, ['']] },
+  'Server.roots': {
+    ...folders(`${LOCAL}/images`),
+    valid: [...folders(`${LOCAL}/images`).valid, ['HTTPS://a.org/x; b', ['HTTPS://a.org/x', `${LOCAL}/b`]]],
+    invalid: [[], ' ; ', 1, ['']],
+  },
   'Server.library': folder(null),
   'Server.ingestOnRequest': { ...flag(false), beside: { library: 'assets' } },
   'Server.catalogFolder': folder(`${LOCAL}/catalog`),
@@ -152,7 +156,7 @@ export const EXPECTED: Readonly<Record<string, Expected>> = {
     ],
     invalid: ['two\nlines', 1, null],
   },
-  'Log.folder': { ...folder(`${LOCAL}/logs`), valid: [...folder(null).valid, ['', '']] },
+  'Log.folder': { ...folder(`${LOCAL}/logs`), valid: [...folder(null).valid, ['', null]] },
   'Log.maxDays': whole(10, 1, 36_500),
   'Log.prefix': { byDefault: 'access-', valid: [['s7access-', 's7access-']], invalid: ['../access-', 'a\\b', 1, null] },
   'Log.pattern': {
