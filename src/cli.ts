@@ -28,4 +28,5 @@ const code = await runProgram(process.argv.slice(2), {
   // Loaded when it is needed: help, version and the structure of a pyramid do without the addon.
   startEngine: async (options) => (await import('./engine.js')).Engine.start(options),
 });
-process.exitCode = stoppedWith ?? code;
+// A signal is how a server is meant to end.
+process.exitCode = process.argv[2] === 'serve' ? code : (stoppedWith ?? code);

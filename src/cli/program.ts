@@ -1,11 +1,13 @@
 /** The command line: commands, their options, and what an outcome is as an exit code. */
 import { Command, CommanderError, Option } from 'commander';
+import type { ServeFlags } from '../config/flags.js';
 import { toPyramidionError } from '../errors.js';
 import { VERSION } from '../version.js';
 import { CONVERTER_OPTIONS, normaliseArguments, VALIDATE_OPTIONS } from './arguments.js';
 import { runBuild } from './build.js';
 import { type CliContext, printable, UsageError } from './context.js';
 import { type InfoFlags, runInfo } from './info.js';
+import { addIngestOptions, type IngestFlags, runIngest } from './ingest.js';
 import {
   addBuildOptions,
   addEngineOptions,
@@ -15,8 +17,10 @@ import {
   type RawFlags,
   whole,
 } from './options.js';
+import { addPlaylogOptions, type PlaylogFlags, runPlaylog } from './playlog.js';
 import { type ProfilesFlags, runProfiles } from './profiles.js';
 import { type RenderFlags, runRender } from './render.js';
+import { addServeOptions, runServe } from './serve.js';
 import { runValidate, type ValidateFlags } from './validate.js';
 
 /** All done; at least one item failed; the command line cannot be followed. */
@@ -114,6 +118,24 @@ export function createProgram(context: CliContext, finish: (code: number) => voi
     )
     .option('--json', 'one JSON document on standard output')
     .action(async (flags: ProfilesFlags) => finish(await runProfiles(flags, context)));
+
+  addIngestOptions(program.command('ingest')).action(async (paths: string[], flags: IngestFlags & RawFlags) =>
+    finish(await runIngest(paths, flags, context)),
+  );
+
+  addServeOptions(
+    program
+      .command('serve')
+      .description('Serve images over HTTP: Image Serving at /is/image, and a viewer.')
+      .argument('[root]', 'the folder of images'),
+  ).action(async (root: string | undefined, flags: ServeFlags) => finish(await runServe(root, flags, context)));
+
+  addPlaylogOptions(
+    program
+      .command('playlog')
+      .description('Ask a server again what an access log says it was asked, so that its cache is warm.')
+      .argument('<logs...>', 'access logs'),
+  ).action(async (paths: string[], flags: PlaylogFlags) => finish(await runPlaylog(paths, flags, context)));
 
   addEngineOptions(
     program

@@ -40,6 +40,8 @@ export interface PictureInfo {
   readonly name: string;
   /** Identity of its bytes: what was made from them may be kept under it. */
   readonly version: string;
+  /** When the file was last modified, milliseconds since 1970; null when nothing says. */
+  readonly modifiedMs: number | null;
   /** Size in pixels, turned upright. */
   readonly width: number;
   readonly height: number;
@@ -154,6 +156,7 @@ export class Picture {
       kind: image.kind,
       name: image.source.name,
       version: image.source.version,
+      modifiedMs: image.source.modified?.getTime() ?? null,
       ...orientedSize(structure, structure.orientation),
       orientation: structure.orientation,
       levels: structure.levels.map(({ width, height, tileWidth, tileHeight, downsampleX, downsampleY }) => ({

@@ -1,0 +1,56 @@
+/** Beginning to listen, and ending it. */
+import { readFile } from 'node:fs/promises';
+import type { AddressInfo, Server } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { PyramidionError } from '../errors.js';
+
+async function readTls({
+  certFile,
+  keyFile,
+}: {
+  certFile: string;
+  keyFile: string;
+}): Promise<{ cert: string; key: string }> {
+  const read = (path: string, option: string): Promise<string> =>
+    readFile(path, 'utf8').catch((cause: unknown) => {
+      throw new PyramidionError('INVALID_OPTION', `${option}: ${path} cannot be read`, { option, value: path, cause });
+    });
+  return { cert: await read(certFile, 'Server.tlsCert'), key: await read(keyFile, 'Server.tlsKey') };
+}
+
+/** Begins to listen, and yields the URL. A port that is taken is `INVALID_OPTION`. */
+export async function listen(
+  http: Server,
+  app: FastifyInstance | null,
+  port: number,
+  host: string,
+  isTls: boolean,
+): Promise<string> {
+  try {
+    if (app !== null) await app.listen({ port, host });
+    else {
+      await new Promise<void>((resolve, reject) => {
+        http.once('error', reject);
+        http.listen({ port, host }, resolve);
+      });
+    }
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const why = code === 'EADDRINUSE' ? 'is taken by another program' : `cannot be listened on (${code})`;
+    throw new PyramidionError('INVALID_OPTION', `port ${port} of ${host} ${why}`, {
+      option: 'port',
+      value: port,
+      cause,
+    });
+  }
+  const { address, port: found, family } = http.address() as AddressInfo;
+  return `${isTls ? 'https' : 'http'}://${family === 'IPv6' ? `[${address}]` : address}:${found}`;
+}
+
+/** Stops listening, and waits for what is under way; what takes too long is cut off. */
+export async function drain(http: Server, stop: () => Promise<void>, drainMs: number): Promise<void> {
+  const { closeAllConnections } = http as Server & { closeAllConnections?: () => void };
+  const timer = setTimeout(() => closeAllConnections?.call(http), drainMs);
+  await stop();
+  clearTimeout(timer);
+}

@@ -1,0 +1,117 @@
+/** `req=img` and `req=tmb`: the picture of a request, or the one that stands for it when it is missing. */
+import { PyramidionError } from '../errors.js';
+import { negotiateFormat } from '../protocol/image-serving/negotiation.js';
+import type { Lifetime } from '../reply/headers.js';
+import { pictureReply } from '../reply/reply.js';
+import type { Reply } from '../reply/types.js';
+import type { AnswerContext } from './context.js';
+import { policyOf } from './pictures.js';
+import { headerOf } from './request.js';
+import { type Resolved, resolve } from './resolution.js';
+
+/**
+ * Answers with a picture. A missing one is replaced by the default image, if there is one. Errors: those of rendering, and
+ * `SOURCE_NOT_FOUND`.
+ */
+export async function answerPicture(resolved: Resolved, context: AnswerContext): Promise<Reply> {
+  if (resolved.object === '') throw new PyramidionError('INVALID_REQUEST', 'the URL names no image');
+  try {
+    return await answerWith(resolved, false, context);
+  } catch (error) {
+    const isMissing = error instanceof PyramidionError && error.code === 'SOURCE_NOT_FOUND';
+    const replacement = isMissing ? await defaultOf(resolved, context) : null;
+    if (replacement === null) throw error;
+    context.trace.processingStatus = 1;
+    return answerWith(replacement, true, context);
+  }
+}
+
+async function answerWith(
+  resolved: Resolved,
+  isDefault: boolean,
+  { pictures, request, trace, nowMs, recall }: AnswerContext,
+): Promise<Reply> {
+  const { modifiers, attributes, located } = resolved;
+  const { delivery } = modifiers;
+  const negotiated = negotiateFormat(resolved.request, {
+    bfc: delivery.bfc ?? attributes.bfc,
+    network: delivery.network,
+    accept: headerOf(request, 'accept') ?? '',
+    saveData: headerOf(request, 'save-data') ?? '',
+    downlink: headerOf(request, 'downlink') ?? '',
+    jpegQuality: attributes.jpegQuality.quality,
+  });
+  const wanted = pictures.wantedOf(resolved, negotiated.request);
+  const { key, reply, use, freshUntil } = await pictures.get(wanted, {
+    control: delivery.cache.server,
+    policy: policyOf(resolved),
+    signal: request.signal,
+  });
+  trace.cacheUse = use;
+  trace.cacheKey = key;
+  trace.digest = reply.digest;
+  const lifetime = lifetimeOf(resolved, isDefault);
+  const lastModifiedMs = attributes.useLastModified ? (located.record?.timeStamp ?? attributes.timeStamp) : null;
+  // What depends on more than its URL is understood anew each time.
+  const isPlain =
+    !isDefault &&
+    !resolved.isFiltered &&
+    resolved.headers.length === 0 &&
+    negotiated.vary.length === 0 &&
+    delivery.cache.server === 'on' &&
+    use !== 'IGNORED' &&
+    freshUntil > nowMs;
+  if (isPlain) {
+    const { rootId } = attributes;
+    const { generation } = resolved.set;
+    const { requestType, pathBasedAccess } = trace;
+    recall.remember(request.url, {
+      key,
+      generation,
+      lifetime,
+      lastModifiedMs,
+      requestType,
+      rootId,
+      pathBasedAccess,
+    });
+  }
+  return pictureReply(reply, {
+    lifetime,
+    nowMs,
+    condition: {
+      ifNoneMatch: headerOf(request, 'if-none-match'),
+      ifModifiedSince: headerOf(request, 'if-modified-since'),
+    },
+    lastModifiedMs,
+    vary: negotiated.vary,
+  });
+}
+
+/** How long clients may keep a picture: a record's own time counts before all others. */
+function lifetimeOf({ modifiers, attributes, located }: Resolved, isDefault: boolean): Lifetime {
+  const own = located.record?.expirationMs ?? null;
+  const fallback = isDefault ? attributes.defaultExpirationMs : attributes.expirationMs;
+  const ttlMs = own ?? fallback;
+  // Who says for ever does not let clients say otherwise.
+  return { ttlMs, isOff: !modifiers.delivery.cache.client && ttlMs >= 0 };
+}
+
+/** The request for the picture that stands for a missing one; null where there is none. */
+async function defaultOf(resolved: Resolved, { lookup, trace }: AnswerContext): Promise<Resolved | null> {
+  const { modifiers, attributes, set, main } = resolved;
+  const name = modifiers.delivery.defaultImage ?? attributes.defaultImage;
+  if (name === '') return null;
+  const isRooted = name.startsWith('/');
+  const object = name.replace(/^\/+/, '');
+  const located = await lookup.locate(set, isRooted ? set.default : main, object, { isRooted });
+  if (located.file === null) return null;
+  return resolve({ ...resolved, object, query: keptQuery(resolved) }, lookup, trace);
+}
+
+/** Mode 0 keeps size and format of the request and nothing else; thumbnails keep their kind. Mode 1 keeps it all. */
+function keptQuery({ attributes, modifiers, query }: Resolved): string {
+  if (attributes.defaultImageMode === 1) return query;
+  const kept = modifiers.commands.filter(({ name }) => ['wid', 'hei', 'fmt', 'qlt'].includes(name));
+  const commands = modifiers.req.type === 'tmb' ? [...kept, { name: 'req', value: 'tmb' }] : kept;
+  return commands.map(({ name, value }) => `${name}=${encodeURIComponent(value)}`).join('&');
+}

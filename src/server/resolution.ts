@@ -1,0 +1,176 @@
+/** From a request to what it means: rules, address, lock, catalog, object, commands (is-protocol §3). */
+import { performance } from 'node:perf_hooks';
+import { PyramidionError } from '../errors.js';
+import type { Attributes, Catalog, CatalogSet, Located } from '../library/types.js';
+import type { ViewCatalog } from '../picture/picture.js';
+import { isAddressAllowed } from '../protocol/image-serving/addresses.js';
+import { deobfuscate, unlock } from '../protocol/image-serving/lock.js';
+import { joinModifiers, type Modifiers, parseModifiers } from '../protocol/image-serving/modifiers.js';
+import { applyRules } from '../protocol/image-serving/rules.js';
+import { defaultSettings, type RequestSettings } from '../protocol/image-serving/settings.js';
+import { type IsUrl, readUrl, writePath } from '../protocol/image-serving/url.js';
+import type { ImageRequest } from '../region/request.js';
+import type { Trace } from './trace.js';
+
+/** What the service looks things up in. */
+export interface Lookup {
+  readonly catalogs: CatalogSet;
+  mainCatalog(
+    set: CatalogSet,
+    elements: readonly string[],
+  ): { readonly catalog: Catalog; readonly rest: readonly string[] };
+  locate(set: CatalogSet, main: Catalog, object: string, options: { readonly isRooted: boolean }): Promise<Located>;
+}
+
+/** A request before its object is looked for: whose it is, and whether it may be. */
+export interface Admitted {
+  readonly set: CatalogSet;
+  readonly main: Catalog;
+  /** Of the main catalog, with what rules override. */
+  readonly attributes: Attributes;
+  /** As rules left it. */
+  readonly url: IsUrl;
+  /** The object below the main catalog. '' where none was named. */
+  readonly object: string;
+  /** Commands, without lock and obfuscation. */
+  readonly query: string;
+  /** Headers that rules add, their variables not yet in place. */
+  readonly headers: ReturnType<typeof applyRules>['headers'];
+  /** Whether it depends on who asks. */
+  readonly isFiltered: boolean;
+}
+
+/** A request that is understood. */
+export interface Resolved extends Admitted {
+  readonly located: Located;
+  readonly modifiers: Modifiers;
+  /** With what the record says where the request does not. */
+  readonly request: ImageRequest;
+}
+
+/** What a request is let in by, besides its catalog. */
+export interface AdmissionSettings {
+  /** Requests that name no catalog are served. */
+  readonly allowDefaultCatalog: boolean;
+}
+
+/**
+ * Finds the main catalog of a URL, applies its rules, and checks address, obfuscation and lock. Errors: `INVALID_REQUEST`,
+ * `LIMIT_EXCEEDED` for the URL, `REQUEST_REFUSED`.
+ */
+export function admit(
+  url: IsUrl,
+  remoteAddress: string,
+  lookup: Lookup,
+  settings: AdmissionSettings,
+  trace: Trace,
+): Admitted {
+  const set = lookup.catalogs;
+  const written = writtenOf(url);
+  const first = mainOf(url, set, lookup);
+  const ruled = applyRules(first.catalog.rules.length > 0 ? first.catalog.rules : set.default.rules, {
+    url: written,
+    requestType: 'is',
+  });
+  if (ruled.refusedBy !== null) throw new PyramidionError('REQUEST_REFUSED', 'a rule refuses the request');
+  const isRewritten = ruled.url !== written;
+  const ruledUrl = isRewritten ? rewritten(ruled.url) : url;
+  if (isRewritten) trace.transformedUrl = CONTEXT + ruled.url;
+  const { catalog: main, rest } = isRewritten ? mainOf(ruledUrl, set, lookup) : first;
+  const attributes = { ...main.attributes, ...ruled.attributes };
+  trace.rootId = attributes.rootId;
+  const networks = ruled.addressFilter ?? attributes.clientAddressFilter;
+  if (!isAddressAllowed(remoteAddress, networks))
+    throw new PyramidionError('REQUEST_REFUSED', 'clients of this address are not served');
+  let query = ruledUrl.query ?? '';
+  if (attributes.requestObfuscation) query = deobfuscate(query);
+  if (attributes.requestLock) query = unlock(query);
+  const isAboutCatalog = /(?:^|&)req=catalogprops(?:[,&]|$)/i.test(query);
+  if (!settings.allowDefaultCatalog && main === set.default && !isAboutCatalog)
+    throw new PyramidionError('REQUEST_REFUSED', 'requests have to name a catalog');
+  return {
+    set,
+    main,
+    attributes,
+    url: ruledUrl,
+    object: rest.join('/'),
+    query,
+    headers: ruled.headers,
+    isFiltered: networks.length > 0,
+  };
+}
+
+const CONTEXT = '/is/image/';
+
+/** A URL as rules see it: what follows the context. */
+function writtenOf(url: IsUrl): string {
+  const path = writePath(url).slice(CONTEXT.length);
+  return url.query === null ? path : `${path}?${url.query}`;
+}
+
+function rewritten(text: string): IsUrl {
+  const url = readUrl(CONTEXT + text);
+  if (url === null) throw new PyramidionError('INTERNAL', 'a rule made a URL of another kind');
+  return url;
+}
+
+function mainOf(url: IsUrl, set: CatalogSet, lookup: Lookup): ReturnType<Lookup['mainCatalog']> {
+  return url.isRooted ? { catalog: set.default, rest: url.elements } : lookup.mainCatalog(set, url.elements);
+}
+
+/**
+ * Finds the object and reads the commands: those of its record around those of the request. Errors: `INVALID_REQUEST`,
+ * `LIMIT_EXCEEDED`, `REQUEST_REFUSED` for an object that may not be named by its path. An object that is not there is no error.
+ */
+export async function resolve(
+  admitted: Admitted,
+  lookup: Lookup,
+  trace: Trace,
+  variables: ReadonlyMap<string, string> = new Map(),
+): Promise<Resolved> {
+  const { set, main, attributes, object, query, url } = admitted;
+  const located = await lookup.locate(set, main, object, { isRooted: url.isRooted });
+  trace.pathBasedAccess = located.byPath;
+  const modifiers = parseModifiers(
+    joinModifiers(located.record?.modifier ?? '', query, located.record?.postModifier ?? ''),
+    settingsOf(attributes, located),
+    { macros: main.macros, variables: new Map([...variables, ['object', object]]) },
+  );
+  trace.requestType = modifiers.req.type;
+  trace.parsedAt = performance.now();
+  return { ...admitted, located, modifiers, request: withRecord(modifiers.request, located) };
+}
+
+/** What a query means by itself, by the attributes of its catalog and the record of its object. */
+export function settingsOf(attributes: Attributes, { record }: Pick<Located, 'record'>): RequestSettings {
+  const { defaultPix, defaultThumbPix, bkgColor, thumbBkgColor, resMode, thumbHorizAlign, thumbVertAlign } = attributes;
+  return {
+    ...defaultSettings,
+    defaultPix,
+    defaultThumbPix,
+    bkgColor,
+    thumbBkgColor,
+    resMode,
+    thumbHorizAlign,
+    thumbVertAlign,
+    thumbType: record?.thumbType ?? attributes.thumbType,
+    thumbRes: record?.thumbRes ?? attributes.thumbRes,
+  };
+}
+
+/** What a catalog and a record decide of a view. */
+export function viewCatalogOf(attributes: Attributes, { record, catalog }: Located): ViewCatalog {
+  const { jpegQuality, printResolution } = attributes;
+  const stated = record?.printResolution ?? 0;
+  return {
+    encode: { jpegQuality: jpegQuality.quality, fullChroma: jpegQuality.fullChroma, printResolution },
+    // 0 stands for the attribute's.
+    resolution: record?.resolution || catalog.attributes.resolution,
+    ...(stated > 0 && { printResolution: stated }),
+  };
+}
+
+function withRecord(request: ImageRequest, { record }: Located): ImageRequest {
+  if (record?.anchor == null || request.layer.anchor !== null) return request;
+  return { ...request, layer: { ...request.layer, anchor: { unit: 'pixels', ...record.anchor } } };
+}
