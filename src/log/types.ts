@@ -9,6 +9,8 @@ export interface AccessEntry {
   /** When it was sent, milliseconds since 1970. */
   readonly sentAt: number;
   readonly remoteAddress: string;
+  /** Left out where nobody asks for it: only patterns with `%A` do. */
+  readonly localAddress?: string | undefined;
   readonly localPort: number;
   readonly method: string;
   /** The URL as it came, query and all. */
@@ -48,4 +50,10 @@ export interface AccessEntry {
   readonly ifNoneMatch: string;
   readonly ifMatch: string;
   readonly ifModifiedSince: string;
+  /** All headers by their names in lower case, for patterns that name others than these. Left out, such columns are empty. */
+  readonly requestHeaders?: LoggedHeaders | undefined;
+  readonly replyHeaders?: LoggedHeaders | undefined;
 }
+
+/** Headers as `node:http` has them; a reference to them is enough. */
+export type LoggedHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
