@@ -61,13 +61,13 @@ describe('presets', () => {
     [{}, ''],
     [{ width: 800 }, 'wid=800'],
     [{ width: '800', height: '' }, 'wid=800'],
-    [{ format: 'webp-alpha', quality: 70 }, 'fmt=webp-alpha&qlt=70,0'],
+    [{ format: 'webp-alpha', quality: 70 }, 'fmt=webp-alpha&qlt=70'],
     [{ colourSpace: 'gray' }, 'fmt=jpeg,gray'],
     [{ format: 'tif', compression: 'lzw' }, 'fmt=tif,,lzw'],
     [{ format: 'tif', colourSpace: 'cmyk', compression: 'zip' }, 'fmt=tif,cmyk,zip'],
     [{ fullChroma: true }, 'qlt=80,1'],
     [{ format: 'gif', quantize: 'adaptive,off,64' }, 'fmt=gif&quantize=adaptive,off,64'],
-    [{ profile: 'sRGB' }, 'icc=sRGB,relative,1,0'],
+    [{ profile: 'sRGB' }, 'icc=sRGB'],
     [
       { profile: 'My Press', intent: 'perceptual', blackPointCompensation: false, dither: true },
       'icc=My%20Press,perceptual,0,1',
@@ -90,11 +90,17 @@ describe('presets', () => {
     [{ height: 0 }, 'presets.it.height in server.json must be a whole number 1…65500 (pixels); got 0'],
     [{ quality: 0 }, 'presets.it.quality in server.json must be a whole number 1…100; got 0'],
     [{ qualty: 1 }, 'presets.it.qualty in server.json is not known: did you mean quality?'],
-    [{ intent: 'absolute' }, 'presets.it.intent in server.json needs a profile beside it'],
-    [{ profile: 'a&b' }, 'presets.it.profile in server.json must be the name of a profile; got "a&b"'],
+    [{ intent: 'absolute' }, 'presets.it.intent must be beside a profile; got "absolute"'],
+    [{ profile: 3 }, 'presets.it.profile in server.json must be the name of a profile; got 3'],
     [{ modifiers: '?a' }, 'presets.it.modifiers in server.json must be query text without its ?; got "?a"'],
   ])('may not be %j', async (preset, fault) => {
     expect(await faults({ presets: { it: preset } })).toEqual([fault]);
+  });
+
+  test('what a command does not take is told of its field', async () => {
+    const [line, ...others] = await faults({ presets: { it: { width: 1, quantize: 'none' }, one: { quality: 0 } } });
+    expect(line).toMatch(/^presets\.it\.quantize must be what quantize= takes/);
+    expect(others.length).toBe(1);
   });
 
   test('names are those of macros, told apart without regard to case, and keep their order', async () => {

@@ -60,7 +60,7 @@ test('its examples are good', async () => {
   expect(await read(first)).toMatchObject({
     imageServer: { maxMessageSize: 32 },
     platformServer: { cacheRoots: ['/ssd/cache', '/hdd/cache'], cacheMaxBytes: 20 * 2 ** 30 },
-    presets: { large: 'wid=1600&fmt=webp&qlt=82,0' },
+    presets: { large: 'wid=1600&fmt=webp&qlt=82' },
   });
   expect(await read(second)).toMatchObject({
     server: { port: 8081 },
