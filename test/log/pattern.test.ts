@@ -86,7 +86,7 @@ describe('the default pattern', () => {
         const [method, url] = line.split(' ').slice(14, 16).map(unescapeField);
         expect([method, url]).toEqual([entry.method || '-', entry.url || '-']);
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 });
