@@ -42,7 +42,8 @@ export async function runProgram(words: readonly string[], context: CliContext):
       return EXIT.usage;
     }
     const error = toPyramidionError(thrown);
-    context.stderr.write(`pyramidion: ${error.code}: ${printable(error.message)}\n`);
+    for (const line of error.message.split('\n'))
+      context.stderr.write(`pyramidion: ${error.code}: ${printable(line)}\n`);
     return error.code === 'INVALID_OPTION' ? EXIT.usage : EXIT.failed;
   }
 }

@@ -38,7 +38,9 @@ interface Loaded {
 
 /** What a reload came to. */
 export interface CatalogsChange {
-  /** Files that count now and did not before, or no longer do: attribute files stand for all files of their catalogs. */
+  /**
+   * Files that count now and did not before, or no longer do: attribute files stand for all files of their catalogs.
+   */
   readonly changed: readonly string[];
   /** What could not be used; what it said before goes on to count. Each has the file's path as its value. */
   readonly errors: readonly PyramidionError[];
@@ -50,18 +52,15 @@ export class Catalogs {
   readonly #manifests: FileKind<Partial<Attributes>>;
   readonly #presets: FileKind<ReadonlyMap<string, string>>;
   readonly #reader: CatalogReader;
-  readonly #given: { readonly manifest: Partial<Attributes>; readonly presets: ReadonlyMap<string, string> };
+  #given: { readonly manifest: Partial<Attributes>; readonly presets: ReadonlyMap<string, string> };
   #loaded: Loaded = { manifest: null, presets: null, catalogs: new Map() };
   #set: CatalogSet;
 
   /** Throws `INVALID_OPTION` for presets among the options that cannot be used. Files are not read yet. */
   constructor(options: CatalogsOptions) {
-    const { manifest, presets, readPreset, readRules, warn } = options;
+    const { readPreset, readRules, warn } = options;
     this.#options = options;
-    this.#given = {
-      manifest: readManifest(manifest, (message) => warn('', message)),
-      presets: presetsOf(presets, readPreset),
-    };
+    this.#given = this.#read(options);
     this.#manifests = new FileKind('default manifest', (bytes, path) =>
       readManifest(parseJsonObject(bytes), (message) => warn(path, message)),
     );
@@ -70,9 +69,20 @@ export class Catalogs {
     this.#set = this.#link(0);
   }
 
-  /** The catalogs that count now. Each set stays as it is; a reload that changes something puts another in its place. */
+  /**
+   * The catalogs that count now. Each set stays as it is; a reload that changes something puts another in its place.
+   */
   get set(): CatalogSet {
     return this.#set;
+  }
+
+  /**
+   * Puts other properties and presets in the place of those of the options. Throws `INVALID_OPTION` for presets that
+   * cannot be used, and changes nothing then. Not to be called while {@link reload} is under way.
+   */
+  give(given: Pick<CatalogsOptions, 'manifest' | 'presets'>): void {
+    this.#given = this.#read(given);
+    this.#set = this.#link(this.#set.generation + 1);
   }
 
   /** Reads what has changed. Not to be called while it is under way. */
@@ -99,7 +109,9 @@ export class Catalogs {
     return { changed, errors };
   }
 
-  /** Paths of the attribute files there are, by name. Rejects with `INVALID_OPTION` when the folder cannot be listed. */
+  /**
+   * Paths of the attribute files there are, by name. Rejects with `INVALID_OPTION` when the folder cannot be listed.
+   */
   async listIniFiles(): Promise<string[]> {
     const folder = this.#options.catalogFolder;
     if (folder === null) return [];
@@ -172,6 +184,17 @@ export class Catalogs {
       if (previous !== undefined && !taken.has(previous.rootId)) keep(previous);
     }
     return kept;
+  }
+
+  #read({ manifest, presets }: Pick<CatalogsOptions, 'manifest' | 'presets'>): {
+    readonly manifest: Partial<Attributes>;
+    readonly presets: ReadonlyMap<string, string>;
+  } {
+    const { readPreset, warn } = this.#options;
+    return {
+      manifest: readManifest(manifest, (message) => warn('', message)),
+      presets: presetsOf(presets, readPreset),
+    };
   }
 
   #link(generation: number): CatalogSet {

@@ -19,11 +19,14 @@ export const DEFAULT_SETTINGS_FOLDER = 'conf/global/settings/dam/dm/imageserver'
 export interface LibraryOptions {
   /** Folders of images, and http(s) URLs below which images are, the first one first. Folders have to be there. */
   readonly roots: readonly string[];
-  /** Folder of image catalogs (`*.ini`); without one, or with an empty or missing one, there is the default catalog only. */
+  /**
+   * Folder of image catalogs (`*.ini`); without one, or with an empty or missing one, there is the default catalog
+   * only.
+   */
   readonly catalogFolder?: string | null;
   /**
-   * Folder of `manifest.json`; presets are in `../presets/macros.json` from there. Default: {@link DEFAULT_SETTINGS_FOLDER}
-   * below the first root that is a folder. The files need not be there.
+   * Folder of `manifest.json`; presets are in `../presets/macros.json` from there. Default: {@link
+   * DEFAULT_SETTINGS_FOLDER} below the first root that is a folder. The files need not be there.
    */
   readonly settingsFolder?: string;
   /** Properties of the default manifest; the file's come before them, and those of `default.ini` before both. */
@@ -62,8 +65,8 @@ type Versions = ReadonlyMap<string, string | null>;
 
 /**
  * Catalogs and files of a server. The catalogs are loaded anew when their attribute files, the manifest or the presets
- * change: all at once, and a file that cannot be used leaves in force what it said before. Data files are read when an attribute file that
- * names them has changed, or on {@link Library.reload}, and only those that are not the same.
+ * change: all at once, and a file that cannot be used leaves in force what it said before. Data files are read when an
+ * attribute file that names them has changed, or on {@link Library.reload}, and only those that are not the same.
  */
 export class Library {
   readonly #catalogs: Catalogs;
@@ -80,8 +83,8 @@ export class Library {
   #reloading: Promise<unknown> = Promise.resolve();
 
   /**
-   * Loads a library. Rejects with `INVALID_OPTION` when a root is no folder, or a file of a catalog, the manifest or the
-   * presets cannot be used. Close it.
+   * Loads a library. Rejects with `INVALID_OPTION` when a root is no folder, or a file of a catalog, the manifest or
+   * the presets cannot be used. Close it.
    */
   static async open(options: LibraryOptions): Promise<Library> {
     await checkRoots(options.roots);
@@ -129,13 +132,26 @@ export class Library {
   }
 
   /**
-   * Reads what has changed in any file. Yields the files that count now, or no longer do; and those that cannot be used, as errors with code
-   * `INVALID_OPTION`, which are told to `onEvent` too. Never rejects.
+   * Reads what has changed in any file. Yields the files that count now, or no longer do; and those that cannot be
+   * used, as errors with code `INVALID_OPTION`, which are told to `onEvent` too. Never rejects.
    */
   reload(): Promise<CatalogsChange> {
     const reloading = this.#reloading.then(() => this.#reload());
     this.#reloading = reloading.catch(() => {});
     return reloading;
+  }
+
+  /**
+   * Puts other properties and presets in the place of those of {@link LibraryOptions}; files go on to come before them.
+   * Rejects with `INVALID_OPTION` for presets that cannot be used: those before go on to count then.
+   */
+  configure(given: Required<Pick<LibraryOptions, 'manifest' | 'presets'>>): Promise<void> {
+    const configuring = this.#reloading.then(() => {
+      this.#catalogs.give(given);
+      this.#published(['the configuration']);
+    });
+    this.#reloading = configuring.catch(() => {});
+    return configuring;
   }
 
   /** See {@link mainCatalog}. */
@@ -144,9 +160,10 @@ export class Library {
   }
 
   /**
-   * What an object stands for, and where its image is; see {@link nameObject}. `object` is decoded, and is looked for in the
-   * main catalog of the request; where `isRooted` (it began with a slash, which is not part of it), in the default one. An
-   * object that is not there has neither file nor record, and so has one whose path may not be looked at.
+   * What an object stands for, and where its image is; see {@link nameObject}. `object` is decoded, and is looked for
+   * in the main catalog of the request; where `isRooted` (it began with a slash, which is not part of it), in the
+   * default one. An object that is not there has neither file nor record, and so has one whose path may not be looked
+   * at.
    *
    * Errors: `REQUEST_REFUSED` for a path where the catalog's images may be named by their records only;
    * `SOURCE_UNREADABLE` when the system fails or the record of a folder cannot be read; those of `remoteVersion`.
@@ -192,13 +209,16 @@ export class Library {
     const troubled = change.errors.map(({ value }) => value).filter((value) => typeof value === 'string');
     this.#seen = new Map([...seen, ...(await versionsOf(troubled))]);
     for (const error of change.errors) this.#onEvent({ kind: 'error', error });
-    if (change.changed.length > 0) {
-      this.#assets.forget();
-      const set = this.#catalogs.set;
-      this.#onEvent({ kind: 'loaded', generation: set.generation, changed: change.changed });
-      for (const listener of this.#listeners) listener(set);
-    }
+    if (change.changed.length > 0) this.#published(change.changed);
     return change;
+  }
+
+  /** Tells that other catalogs count, because of these changes. */
+  #published(changed: readonly string[]): void {
+    this.#assets.forget();
+    const set = this.#catalogs.set;
+    this.#onEvent({ kind: 'loaded', generation: set.generation, changed });
+    for (const listener of this.#listeners) listener(set);
   }
 
   async #watchedFiles(): Promise<string[]> {

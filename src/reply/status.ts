@@ -61,6 +61,8 @@ const LIMIT_TITLES: Readonly<Record<string, string>> = {
   maxNonDsfSize: 'Source image size limit exceeded',
   maxQueryLength: 'Request is too long',
   url: 'Request is too long',
+  maxCommands: 'Request is too long',
+  maxPathElements: 'Request is too long',
 };
 
 /** What an error is to a client. */

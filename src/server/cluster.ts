@@ -6,7 +6,8 @@ import type { Config } from '../config/config.js';
 import { PyramidionError } from '../errors.js';
 import type { MetricsSnapshot } from '../log/families.js';
 import { mergeSnapshots } from '../log/metrics.js';
-import { ImageServer, type Siblings } from './server.js';
+import type { Siblings } from './core.js';
+import { ImageServer } from './server.js';
 
 /** What the processes say to one another, besides what their caches do. */
 type Message =
@@ -114,14 +115,14 @@ export function isMember(): boolean {
 }
 
 /** Serves as one of several processes, until the first one says to stop or is gone. Rejects never: what goes wrong is told to the first one. */
-export async function serveAsMember(config: Config): Promise<void> {
+export async function serveAsMember(config: Config, reread: () => Promise<Config>): Promise<void> {
   const tell = (message: Message): void => {
     if (process.connected) process.send?.(message);
   };
   const questions = new Questions(tell, config.server.processes);
   try {
     const siblings: Siblings = { bus: clusterBus(), snapshots: (own) => questions.ask(own) };
-    const server = await ImageServer.start(shareOf(config), siblings);
+    const server = await ImageServer.start(shareOf(config), { siblings, reread });
     const stopped = new Promise<void>((resolve) => {
       process.once('disconnect', resolve);
       process.on('message', (message: Message) => {

@@ -64,9 +64,9 @@ export class HttpFace {
    * Answers from memory, at once, where the same URL was asked before and its reply is fresh; false: not answered. This is what
    * makes cached replies as cheap as those of a server that does nothing else.
    */
-  answerKnown(request: IncomingMessage, response: ServerResponse): boolean {
+  answerKnown(request: IncomingMessage, response: ServerResponse, url = request.url ?? ''): boolean {
     const started = performance.now();
-    const { method = '', url = '', headers } = request;
+    const { method = '', headers } = request;
     const known = this.#service.recall(method, url, headers['if-none-match'], headers['if-modified-since']);
     if (known === null) return false;
     const { status, head, body, trace } = known;

@@ -4,13 +4,14 @@ import type { AddressInfo, Server } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { PyramidionError } from '../errors.js';
 
-async function readTls({
-  certFile,
-  keyFile,
-}: {
-  certFile: string;
-  keyFile: string;
-}): Promise<{ cert: string; key: string }> {
+/** A certificate and its key as PEM. */
+export interface Tls {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Reads certificate and key. Errors: `INVALID_OPTION` for a file that cannot be read. */
+export async function readTls({ certFile, keyFile }: { certFile: string; keyFile: string }): Promise<Tls> {
   const read = (path: string, option: string): Promise<string> =>
     readFile(path, 'utf8').catch((cause: unknown) => {
       throw new PyramidionError('INVALID_OPTION', `${option}: ${path} cannot be read`, { option, value: path, cause });

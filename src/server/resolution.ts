@@ -8,7 +8,7 @@ import { deobfuscate, unlock } from '../protocol/image-serving/lock.js';
 import { joinModifiers, type Modifiers, parseModifiers } from '../protocol/image-serving/modifiers.js';
 import { applyRules } from '../protocol/image-serving/rules.js';
 import { defaultSettings, type RequestSettings } from '../protocol/image-serving/settings.js';
-import { type IsUrl, readUrl, writePath } from '../protocol/image-serving/url.js';
+import { type IsUrl, readUrl } from '../protocol/image-serving/url.js';
 import type { ImageRequest } from '../region/request.js';
 import type { Trace } from './trace.js';
 
@@ -104,8 +104,7 @@ const CONTEXT = '/is/image/';
 
 /** A URL as rules see it: what follows the context. */
 function writtenOf(url: IsUrl): string {
-  const path = writePath(url).slice(CONTEXT.length);
-  return url.query === null ? path : `${path}?${url.query}`;
+  return url.query === null ? url.path : `${url.path}?${url.query}`;
 }
 
 function rewritten(text: string): IsUrl {

@@ -39,6 +39,7 @@ export const PICTURE: PictureInfo = {
   kind: 'image',
   name: 'fake',
   version: '1',
+  modifiedMs: null,
   width: 640,
   height: 480,
   orientation: 1,
