@@ -13,7 +13,9 @@ export const RENDITION = 'cqdam.pyramid.tiff';
 /** The record beside a folder of renditions. */
 export const RECORD_FILE = 'record.json';
 
-/** Where the renditions of an asset are, below its folder: as `ingest` writes them, and as exports of repositories do. */
+/**
+ * Where the renditions of an asset are, below its folder: as `ingest` writes them, and as exports of repositories do.
+ */
 const LAYOUTS = ['', 'jcr:content', '_jcr_content'];
 
 /** Suffixes that are tried for a path without one, after the catalog's own. */
@@ -79,14 +81,14 @@ export class Assets {
    */
   find(asked: AssetPath): Promise<Asset> {
     const { path, rootPath, isRequest, defaultExt } = asked;
+    const key = `${isRequest ? defaultExt : '/'}\n${rootPath}\n${path}`;
+    const kept = this.#kept.get(key);
+    if (kept !== undefined && performance.now() < kept.until) return kept.asset;
     const reason = isRequest ? reasonAgainst(path) : reasonAgainstOwn(path);
     if (path === '' || reason !== null) {
       if (reason !== null && path !== '') this.#options.onRefused(path, reason);
       return Promise.resolve(NOTHING);
     }
-    const key = `${isRequest ? defaultExt : '/'}\n${rootPath}\n${path}`;
-    const kept = this.#kept.get(key);
-    if (kept !== undefined && performance.now() < kept.until) return kept.asset;
     const asset = this.#find(asked);
     const entry = { until: Number.POSITIVE_INFINITY, asset };
     this.#kept.set(key, entry);

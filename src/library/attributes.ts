@@ -1,6 +1,6 @@
 /**
- * Attributes of catalogs and properties of the default manifest: one table that says how each is written, and what it is
- * where nothing says it.
+ * Attributes of catalogs and properties of the default manifest: one table that says how each is written, and what it
+ * is where nothing says it.
  */
 import { INTENTS } from '../colour/parse.js';
 import { shown } from '../errors.js';
@@ -205,8 +205,8 @@ export interface OwnAttributes {
 type NamedText = { readonly name: string; readonly value: string };
 
 /**
- * Reads what an attribute file says. Names without meaning, and values that are not allowed, are told to `warn` with what
- * is allowed, and left aside.
+ * Reads what an attribute file says. Names without meaning, and values that are not allowed, are told to `warn` with
+ * what is allowed, and left aside.
  */
 export function readAttributes(entries: Iterable<NamedText>, warn: Warn): OwnAttributes {
   const files: Record<keyof CatalogFiles, readonly string[]> = { records: [], macros: [], profiles: [], rules: [] };
@@ -224,9 +224,9 @@ export function readAttributes(entries: Iterable<NamedText>, warn: Warn): OwnAtt
 }
 
 /**
- * Reads the properties of a default manifest: the attributes' names in lower case, with text, numbers, true and false, or
- * lists of them as values; null stands for what is not said. Times are in milliseconds. What is not allowed is told to
- * `warn`, and left aside.
+ * Reads the properties of a default manifest: the attributes' names in lower case, with text, numbers, true and false,
+ * or lists of them as values; null stands for what is not said. Times are in milliseconds. What is not allowed is told
+ * to `warn`, and left aside.
  */
 export function readManifest(properties: Readonly<Record<string, unknown>>, warn: Warn): Partial<Attributes> {
   const values: Partial<Attributes> = {};
@@ -244,8 +244,8 @@ export function readManifest(properties: Readonly<Record<string, unknown>>, warn
 }
 
 /**
- * The attributes of a catalog: its own, those it inherits (of the default catalog: what there is without), and `fileTime`
- * for a time stamp it does not have. {@link withProfiles} comes after, as what it adds is not inherited.
+ * The attributes of a catalog: its own, those it inherits (of the default catalog: what there is without), and
+ * `fileTime` for a time stamp it does not have. {@link withProfiles} comes after, as what it adds is not inherited.
  */
 export function inherit(own: Partial<Attributes>, inherited: Attributes, fileTime: number): Attributes {
   return { ...inherited, ...NOT_INHERITED, timeStamp: fileTime, ...own };

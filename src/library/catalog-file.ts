@@ -72,8 +72,8 @@ export class CatalogReader {
   }
 
   /**
-   * Reads a catalog: its attribute file, and of the others those that have changed since. Yields `previous` where nothing
-   * has. Rejects with `INVALID_OPTION`, whose value is the path of the file that cannot be used.
+   * Reads a catalog: its attribute file, and of the others those that have changed since. Yields `previous` where
+   * nothing has. Rejects with `INVALID_OPTION`, whose value is the path of the file that cannot be used.
    */
   async read(path: string, isDefault: boolean, previous: CatalogFile | undefined): Promise<CatalogFile> {
     const attributes = await this.#attributes.read(path);

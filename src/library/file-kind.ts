@@ -26,8 +26,8 @@ export class FileKind<Content> {
   }
 
   /**
-   * What is in the file at a path. Rejects with `INVALID_OPTION`, which says what is wrong and has the path as its value,
-   * when it cannot be read, or is not as it has to be.
+   * What is in the file at a path. Rejects with `INVALID_OPTION`, which says what is wrong and has the path as its
+   * value, when it cannot be read, or is not as it has to be.
    */
   async read(path: string): Promise<ParsedFile<Content>> {
     try {

@@ -32,10 +32,11 @@ export interface Ingested {
 }
 
 /**
- * Makes the asset `relativePath` of the library at `libraryRoot` (a folder, which is made when it is missing) of the image file `source`: the folder of
- * that name gets `renditions/cqdam.pyramid.tiff`, then `record.json`. Of a record that is there, everything is kept but
- * `timeStamp` (when the image was ingested) and `source`: `{ name, sha256 }` of the file. Nothing is built where the record says the same
- * SHA-256 and the pyramid is there. Two calls for one asset must not be under way at once.
+ * Makes the asset `relativePath` of the library at `libraryRoot` (a folder, which is made when it is missing) of the
+ * image file `source`: the folder of that name gets `renditions/cqdam.pyramid.tiff`, then `record.json`. Of a record
+ * that is there, everything is kept but `timeStamp` (when the image was ingested) and `source`: `{ name, sha256 }` of
+ * the file. Nothing is built where the record says the same SHA-256 and the pyramid is there. Two calls for one asset
+ * must not be under way at once.
  *
  * Errors: `INVALID_OPTION` for a path that no client could ask for; `SOURCE_NOT_FOUND`, `SOURCE_UNREADABLE` and
  * `SOURCE_CHANGED`; `OUTPUT_NOT_WRITABLE` also where a file has the name of the asset, or its record is none; those of

@@ -3,7 +3,10 @@
 /** Is told what is left aside in a file, and why. */
 export type Warn = (message: string) => void;
 
-/** The text of a catalog's file: UTF-8 where it begins with a byte order mark, else ISO-8859-1. Throws for UTF-8 that is none. */
+/**
+ * The text of a catalog's file: UTF-8 where it begins with a byte order mark, else ISO-8859-1. Throws for UTF-8 that is
+ * none.
+ */
 export function decodeText(bytes: Uint8Array): string {
   const isUtf8 = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
   // The label `iso-8859-1` of TextDecoder means windows-1252; the decoder drops the mark.
@@ -13,8 +16,8 @@ export function decodeText(bytes: Uint8Array): string {
 
 /**
  * Reads an attribute file: lines `name = value`, whose names are told apart in lower case only. A line that begins with
- * `#` says nothing; a backslash at the end of a line joins the next one to it, without the space that one begins with. Of several lines
- * of a name the last counts. What is no such line is told to `warn` with its number, and left aside.
+ * `#` says nothing; a backslash at the end of a line joins the next one to it, without the space that one begins with.
+ * Of several lines of a name the last counts. What is no such line is told to `warn` with its number, and left aside.
  */
 export function parseIni(text: string, warn: Warn): Map<string, { readonly name: string; readonly value: string }> {
   const values = new Map<string, { name: string; value: string }>();

@@ -16,8 +16,8 @@ export type Look =
 
 /**
  * Why a path that a client names is not looked for; null for one that may be. It has to be relative, with none of its
- * elements empty or beginning with a dot, no control characters, backslashes or halves of characters, and no longer than
- * paths can be.
+ * elements empty or beginning with a dot, no control characters, backslashes or halves of characters, and no longer
+ * than paths can be.
  */
 export function reasonAgainst(path: string): string | null {
   // A drive, or a stream of a file, on Windows.
@@ -36,8 +36,9 @@ export function reasonAgainstOwn(path: string): string | null {
 }
 
 /**
- * What is at `path`, links resolved, if that lies within one of `roots` (which are true paths themselves): a regular file, or a folder.
- * What cannot be looked at counts as missing. Rejects with `SOURCE_UNREADABLE` when the system fails.
+ * What is at `path`, links resolved, if that lies within one of `roots` (which are true paths themselves): a regular
+ * file, or a folder. What cannot be looked at counts as missing. Rejects with `SOURCE_UNREADABLE` when the system
+ * fails.
  */
 export async function look(path: string, roots: readonly string[]): Promise<Look> {
   try {

@@ -17,7 +17,10 @@ const RENDITIONS = 'renditions';
 /** How deep folders are looked into. */
 const MAX_DEPTH = 16;
 
-/** The images of the roots that are folders, up to `limit`: plain files and folders of renditions. Links and hidden names are passed over. */
+/**
+ * The images of the roots that are folders, up to `limit`: plain files and folders of renditions. Links and hidden
+ * names are passed over.
+ */
 export async function listImages(roots: readonly string[], limit: number): Promise<Listing> {
   const found = new Set<string>();
   const search = async (folder: string, path: string, depth: number): Promise<void> => {

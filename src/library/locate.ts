@@ -15,8 +15,8 @@ export type Named =
   | { readonly kind: 'path'; readonly catalog: Catalog; readonly path: string };
 
 /**
- * The catalog whose RootId a path begins with (the longest one, when several fit), and the elements after it; the default
- * catalog and all elements when there is none.
+ * The catalog whose RootId a path begins with (the longest one, when several fit), and the elements after it; the
+ * default catalog and all elements when there is none.
  */
 export function mainCatalog(set: CatalogSet, elements: readonly string[]): MainCatalog {
   const most = set.byRootId.size === 0 ? 0 : Math.min(elements.length, MAX_ROOT_ID_ELEMENTS);
@@ -28,9 +28,9 @@ export function mainCatalog(set: CatalogSet, elements: readonly string[]): MainC
 }
 
 /**
- * What an object names that was asked for within the catalog `main`: a record there, whose id is the whole object; else a
- * record of another catalog, whose RootId it begins with; else a path. A path belongs to the catalog that it begins with, or to `main`;
- * where that one wants full matches, to the default catalog, and begins with the RootId.
+ * What an object names that was asked for within the catalog `main`: a record there, whose id is the whole object; else
+ * a record of another catalog, whose RootId it begins with; else a path. A path belongs to the catalog that it begins
+ * with, or to `main`; where that one wants full matches, to the default catalog, and begins with the RootId.
  *
  * Throws `REQUEST_REFUSED` for a path where the catalog's images may be named by their records only.
  */

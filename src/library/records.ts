@@ -63,7 +63,10 @@ const FIELDS: { readonly [Key in FieldName]: FieldRow<AssetRecord[Key]> } = {
   targets: field('Targets', longText, null),
 };
 
-/** Columns of an image catalog: those of the fields, and some that other kinds of catalogs have and that change nothing here. */
+/**
+ * Columns of an image catalog: those of the fields, and some that other kinds of catalogs have and that change nothing
+ * here.
+ */
 export const RECORD_COLUMNS: TableColumns = {
   key: 'Id',
   others: [
@@ -76,8 +79,8 @@ export const RECORD_COLUMNS: TableColumns = {
 const OTHER_KEYS: ReadonlySet<string> = new Set(['source']);
 
 /**
- * The record of a row whose cells `cell` yields by column. A field that is empty is not said; one that is not allowed is told to `warn`, and is not
- * said either.
+ * The record of a row whose cells `cell` yields by column. A field that is empty is not said; one that is not allowed
+ * is told to `warn`, and is not said either.
  */
 export function recordOfRow(id: string, cell: (column: string) => string, warn: Warn): AssetRecord {
   return recordOf(id, (_, { column, kind: of }) => ({ name: column, given: cell(column), of }), warn);
@@ -85,8 +88,8 @@ export function recordOfRow(id: string, cell: (column: string) => string, warn: 
 
 /**
  * The record in a `record.json`: the fields' names as in {@link AssetRecord}, with text, numbers or pairs of numbers as
- * values; times in milliseconds; null for what is not said. What is not allowed, and names without meaning, are told to `warn`, and left
- * aside.
+ * values; times in milliseconds; null for what is not said. What is not allowed, and names without meaning, are told to
+ * `warn`, and left aside.
  */
 export function recordOfJson(id: string, fields: Readonly<Record<string, unknown>>, warn: Warn): AssetRecord {
   for (const name of Object.keys(fields)) {
@@ -111,8 +114,8 @@ function recordOf(
     const row: FieldRow<AssetRecord[Key]> = FIELDS[key];
     const { name, given, of } = written(key, row);
     if (given === null || given === '') return row.fallback;
-    const given2 = textOf(given);
-    const value = given2 === undefined ? undefined : of.read(given2);
+    const cell = textOf(given);
+    const value = cell === undefined ? undefined : of.read(cell);
     if (value !== undefined) return value;
     warn(`${name} must be ${of.allowed}; got ${shown(given)}`);
     return row.fallback;

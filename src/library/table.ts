@@ -20,8 +20,8 @@ const BYTES_AT_ONCE = 1 << 14;
 /**
  * Reads a table: a row of names, then rows of cells between tabs. A cell in double quotes may hold tabs, line ends and
  * doubled quotes. Columns whose names begin with a dot are left out; unknown ones too, and told to `warn`, as are rows
- * without a key. `onRow` is called for every other row, with its line. Rejects with an `Error` that says what is wrong when the
- * table has no key column, a column twice, or quotes that do not end.
+ * without a key. `onRow` is called for every other row, with its line. Rejects with an `Error` that says what is wrong
+ * when the table has no key column, a column twice, or quotes that do not end.
  */
 export async function readTable(
   text: string,

@@ -1,4 +1,6 @@
-/** What the library knows of images: catalogs with their attributes and records, and the files that objects stand for. */
+/**
+ * What the library knows of images: catalogs with their attributes and records, and the files that objects stand for.
+ */
 import type { Intent } from '../colour/parse.js';
 import type { Kernel } from '../native/contract.js';
 import type { RequestColour, ThumbnailRequest } from '../region/request.js';
@@ -52,7 +54,7 @@ export interface Attributes {
   /** 0: entries are compared with their files from time to time; 1: with the time stamps of records and catalogs. */
   readonly cacheValidationPolicy: 0 | 1;
   readonly useLastModified: boolean;
-  /** Milliseconds since 1970. The attribute file's own time where it does not say; 0 where there is no file. */
+  /** Milliseconds since 1970. The catalog's `fileTime` where it does not say. */
   readonly timeStamp: number;
   /** Object that stands for missing images; '' is none. */
   readonly defaultImage: string;
@@ -152,7 +154,10 @@ export interface Catalog {
   readonly profiles: ReadonlyMap<string, string>;
   /** Empty where there is no rule set. */
   readonly rules: readonly Rule[];
-  /** When its attribute file was last modified, milliseconds since 1970; 0 where there is none. */
+  /**
+   * When its attribute file was last modified, milliseconds since 1970; of a default catalog without one, its manifest;
+   * 0 where there is neither.
+   */
   readonly fileTime: number;
 }
 
@@ -174,8 +179,8 @@ export interface Located {
   /** The catalog's record, or that beside a folder of renditions. */
   readonly record: AssetRecord | null;
   /**
-   * Where the image is read from: an absolute path or an http(s) URL that `Engine.use` opens. null when there is no such file.
-   * Always inside one of the roots, links resolved.
+   * Where the image is read from: an absolute path or an http(s) URL that `Engine.use` opens. null when there is no
+   * such file. Always inside one of the roots, links resolved.
    */
   readonly file: string | null;
   /** The object was found by its path and not by a record of a catalog. */

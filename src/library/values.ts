@@ -1,4 +1,7 @@
-/** Values of attributes and record fields as catalogs and manifests write them. A reader yields undefined for what is not allowed. */
+/**
+ * Values of attributes and record fields as catalogs and manifests write them. A reader yields undefined for what is
+ * not allowed.
+ */
 import ipaddr from 'ipaddr.js';
 import type { RequestColour } from '../region/request.js';
 

@@ -1,13 +1,13 @@
 /** Libraries in temporary folders. */
-import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, realpath, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { Library, type LibraryEvent, type LibraryOptions } from '../../src/library/library.js';
 
-/** A folder that is there until the test has ended, with files by their paths below it. */
+/** A folder that is there until the test has ended (its true path), with files by their paths below it. */
 export async function makeFolder(files: Readonly<Record<string, string | Uint8Array>> = {}): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'pyramidion-library-'));
+  const folder = await realpath(await mkdtemp(join(tmpdir(), 'pyramidion-library-')));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   for (const [path, content] of Object.entries(files)) await write(join(folder, path), content);
   return folder;
