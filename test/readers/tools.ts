@@ -18,10 +18,12 @@ export type Tool =
   | 'djpeg'
   | 'chromium';
 
-function isInstalled(tool: Tool): boolean {
-  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+/** The path of a tool; undefined where it is not installed. */
+export function findTool(tool: Tool): string | undefined {
+  const paths = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, tool));
+  return paths.find((path) => {
     try {
-      accessSync(join(folder, tool), constants.X_OK);
+      accessSync(path, constants.X_OK);
       return true;
     } catch {
       return false;
@@ -31,7 +33,7 @@ function isInstalled(tool: Tool): boolean {
 
 /** A test that needs a tool: without it, it is skipped by a name that says so, and fails where `CI` is set. */
 export function itWith(tool: Tool, name: string, test: () => Promise<void>): void {
-  if (isInstalled(tool)) {
+  if (findTool(tool) !== undefined) {
     it(name, test);
     return;
   }
