@@ -353,6 +353,27 @@ describe('manifest and presets', () => {
   });
 });
 
+describe('the configuration', () => {
+  it('may change too: files go on to come before it, and what cannot be used changes nothing', async () => {
+    const root = await makeFolder({ [`${DEFAULT_SETTINGS_FOLDER}/manifest.json`]: '{"maxpix": "3,3"}' });
+    const before = { manifest: { maxpix: '1,1', resolution: 5 }, presets: { a: 'wid=1' } };
+    const { library } = await openLibrary({ roots: [root], ...before });
+    const first = library.catalogs;
+    const told: number[] = [];
+    library.onChange(({ generation }) => told.push(generation));
+    await library.configure({ manifest: { maxpix: '2,2', resolution: 6 }, presets: { b: 'wid=2' } });
+    const { attributes, macros } = library.catalogs.default;
+    expect([attributes.maxPix, attributes.resolution, [...macros.keys()]]).toEqual([[3, 3], 6, ['b']]);
+    expect(first.default.attributes.resolution).toBe(5);
+    const second = library.catalogs;
+    const wrong = library.configure({ manifest: { resolution: 7 }, presets: { 'c d': '' } });
+    await expect(wrong).rejects.toMatchObject({ code: 'INVALID_OPTION', option: 'presets' });
+    expect(library.catalogs).toBe(second);
+    expect(told).toEqual([second.generation]);
+    expect(await reload(library)).toEqual({ changed: [], errors: [] });
+  });
+});
+
 describe('changes', () => {
   it('of attribute files, manifest and presets are found; a file that could not be used counts when it is mended', async () => {
     const options = { refreshIntervalMs: 1, modificationWaitMs: 1 };
