@@ -29,11 +29,16 @@ async function put(cache: ResponseCache, name: string, bytes = 100): Promise<str
   return answer.use;
 }
 
-/** Which of these are kept. */
+/** Which of these are kept; they are used in their order. */
 async function kept(cache: ResponseCache, all: readonly string[]): Promise<string[]> {
-  const use = (name: string) => cache.get(requestOf(name, { make: never }));
-  const found = await Promise.allSettled(all.map(use));
-  return all.filter((_, index) => found[index]?.status === 'fulfilled');
+  const found: string[] = [];
+  for (const name of all) {
+    await cache.get(requestOf(name, { make: never })).then(
+      () => found.push(name),
+      () => {},
+    );
+  }
+  return found;
 }
 
 /** As if the process had been killed when nothing was being written: there is no index. */
@@ -139,6 +144,20 @@ describe('a damaged entry', () => {
     expect(await put(cache, 'a', 20_000)).toBe('REUSED');
   });
 
+  test('does not stay when what comes in its place cannot be written', async () => {
+    const shared = world();
+    const cache = await shared.open({ maxBytes: 1000, memoryBytes: 0 });
+    await put(cache, 'a');
+    await cache.flush();
+    const path = entryPath([shared.root()], keyOf('a'));
+    writeFileSync(path, 'damaged');
+    // With others before it, its removal has not begun when the next one is to be written.
+    await Promise.all([...names(9).map((name) => put(cache, name, 10)), put(cache, 'a', 1001)]);
+    await cache.flush();
+    expect(existsSync(path)).toBe(false);
+    expect(cache.snapshot()).toMatchObject({ skipped: 1, damaged: 1, disk: { entries: 9 } });
+  });
+
   test('with bytes of another key is one', async () => {
     const shared = world();
     const cache = await shared.open({ memoryBytes: 0 });
@@ -190,7 +209,8 @@ describe('the bounds', () => {
     await cache.flush();
     expect(cache.peek(keyOf('a'))).not.toBe(null);
     await put(cache, 'd');
-    await cache.flush();
+    // Waits for the writing as flush does, but does not have uses told.
+    await cache.purge({ subject: 'none' });
     expect([...onDisk([shared.root()]).keys()].sort()).toEqual(['a', 'c', 'd'].map(keyOf).sort());
   });
 
@@ -319,6 +339,18 @@ describe('a start', () => {
     expect(await kept(fourth, names(40))).toHaveLength(onDisk(roots).size);
   });
 
+  test('that goes on while an entry is read and purged does not bring it back', async () => {
+    const shared = world();
+    const first = await shared.open();
+    await Promise.all(names(100).map((name) => put(first, name)));
+    const second = await reopened(shared, first);
+    const purged = second.purge({ subject: 'a' });
+    expect((await second.get(requestOf('n7', { make: never }))).use).toBe('REUSED');
+    expect(await purged).toBe(100);
+    expect(second.peek(keyOf('n7'))).toBe(null);
+    await expect(second.get(requestOf('n7', { make: never }))).rejects.toThrow('made again');
+  });
+
   test('and an end at once leave everything for the next one', async () => {
     const shared = world();
     const first = await shared.open();
@@ -347,19 +379,31 @@ describe('the writing', () => {
   test('leaves out what is too much to wait, and counts it', async () => {
     const shared = world();
     const cache = await shared.open({ memoryBytes: 0 }, { backlogBytes: 1000 });
-    await Promise.all(names(9).map((name) => put(cache, name, 300)));
+    // All are made in one moment, before anything can be written.
+    const [ready, begun] = [gate<void>(), gate<void>()];
+    let waiting = 0;
+    const make: CacheRequest['make'] = async () => {
+      waiting += 1;
+      if (waiting === 9) begun.open();
+      await ready.promise;
+      return replyOf(Buffer.alloc(300));
+    };
+    const asked = names(9).map((name) => cache.get(requestOf(name, { make })));
+    await begun.promise;
+    ready.open();
+    await Promise.all(asked);
     await cache.flush();
     const { skipped, disk } = cache.snapshot();
     expect([skipped, disk.entries]).toEqual([6, 3]);
-    expect(await put(cache, 'n8', 300)).toBe('CREATED');
+    expect(await put(cache, 'more', 300)).toBe('CREATED');
     await cache.flush();
     expect(cache.snapshot().disk.entries).toBe(4);
     // An update that is left out takes the old entry with it.
-    const update = requestOf('n8', { control: 'update', make: async () => replyOf(Buffer.alloc(1001)) });
+    const update = requestOf('more', { control: 'update', make: async () => replyOf(Buffer.alloc(1001)) });
     await cache.get(update);
     await cache.flush();
     expect(cache.snapshot()).toMatchObject({ skipped: 7, disk: { entries: 3 } });
-    await expect(cache.get(requestOf('n8', { make: never }))).rejects.toThrow('made again');
+    await expect(cache.get(requestOf('more', { make: never }))).rejects.toThrow('made again');
   });
 
   test('keeps the last of several versions, and of an update that comes while the one before is written', async () => {
