@@ -18,7 +18,7 @@ import type { Reply } from '../reply/types.js';
 import { fileVersionAt } from '../source/file.js';
 import { Closers } from './closers.js';
 import { tellAlert, tellLibrary, tellService, traceRequest } from './events.js';
-import { HttpFace } from './face.js';
+import { corsHeaders, HttpFace } from './face.js';
 import { Originals } from './originals.js';
 import type { PictureContext } from './pictures.js';
 import { ImageService } from './service.js';
@@ -130,6 +130,7 @@ async function openParts(config: Config, siblings: Siblings | null, closers: Clo
     stages: metrics.stages(),
   });
   const metrics = new Metrics({ stats, alerts: () => alerts.active });
+  const headers = corsHeaders(server.corsOrigin);
   const service = new ImageService({
     engine,
     library,
@@ -137,6 +138,7 @@ async function openParts(config: Config, siblings: Siblings | null, closers: Clo
     prepare,
     onRender: (ms) => metrics.observeStage('render', ms),
     profileRoots: roots,
+    headers,
     isEnabled: server.enabled,
     allowDefaultCatalog: server.allowDefaultCatalogRequests,
     copyright: server.copyright,
@@ -151,7 +153,7 @@ async function openParts(config: Config, siblings: Siblings | null, closers: Clo
       accessLog?.write(entry);
       if (tracesRequests) traceRequest(log, entry);
     },
-    corsOrigin: server.corsOrigin,
+    headers,
     trustForwardedFor: server.trustForwardedFor,
   });
   log.startStats(stats, config.log.statsIntervalMs / 1000);

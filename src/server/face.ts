@@ -13,34 +13,37 @@ export type Observer = (entry: AccessEntry) => void;
 export interface FaceOptions {
   readonly service: ImageService;
   readonly observe: Observer;
-  /** `Access-Control-Allow-Origin`; '' is none. */
-  readonly corsOrigin: string;
+  /** Names and values in turn, for every reply: the service knows them, too. */
+  readonly headers: readonly string[];
   /** Clients are those that `X-Forwarded-For` names: there is a proxy of ours in front. */
   readonly trustForwardedFor: boolean;
 }
 
 const PREFIX = '/is/';
 
+/** What lets pages of another origin read replies; `corsOrigin` is the value of `Access-Control-Allow-Origin`, '' is none. */
+export function corsHeaders(corsOrigin: string): readonly string[] {
+  if (corsOrigin === '') return [];
+  return [
+    ...['access-control-allow-origin', corsOrigin],
+    ...['access-control-expose-headers', 'ETag, Expires, Cache-Control, Content-Length'],
+    ...(corsOrigin === '*' ? [] : ['vary', 'Origin']),
+  ];
+}
+
 /** Answers requests for the service's URLs. */
 export class HttpFace {
   readonly #service: ImageService;
   readonly #observe: Observer;
-  readonly #cors: readonly string[];
+  readonly #headers: readonly string[];
   readonly #trustForwardedFor: boolean;
   /** When each request under way came, on the clock of `performance.now`; the oldest first. */
   readonly #underWay = new Set<{ readonly since: number }>();
 
-  constructor({ service, observe, corsOrigin, trustForwardedFor }: FaceOptions) {
+  constructor({ service, observe, headers, trustForwardedFor }: FaceOptions) {
     this.#service = service;
     this.#observe = observe;
-    this.#cors =
-      corsOrigin === ''
-        ? []
-        : [
-            ...['access-control-allow-origin', corsOrigin],
-            ...['access-control-expose-headers', 'ETag, Expires, Cache-Control, Content-Length'],
-            ...(corsOrigin === '*' ? [] : ['vary', 'Origin']),
-          ];
+    this.#headers = headers;
     this.#trustForwardedFor = trustForwardedFor;
   }
 
@@ -70,7 +73,7 @@ export class HttpFace {
     const known = this.#service.recall(method, url, headers['if-none-match'], headers['if-modified-since']);
     if (known === null) return false;
     const { status, head, body, trace } = known;
-    response.writeHead(status, this.#cors.length === 0 ? (head as string[]) : [...head, ...this.#cors]);
+    response.writeHead(status, head);
     response.end(method === 'HEAD' ? undefined : body);
     this.#tell(request, trace, {
       status,
@@ -130,7 +133,7 @@ export class HttpFace {
     const length = Buffer.byteLength(body);
     const isBare = status === 304 || status === 204;
     if (!isBare) flat.push('content-length', String(length));
-    flat.push(...this.#cors);
+    flat.push(...this.#headers);
     response.writeHead(status, flat);
     const isEmpty = isBare || method === 'HEAD';
     response.end(isEmpty ? undefined : body);

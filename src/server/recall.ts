@@ -21,7 +21,7 @@ export interface Memo {
 export interface KnownReply {
   readonly status: number;
   /** Names and values in turn. */
-  readonly head: readonly string[];
+  readonly head: string[];
   readonly body: Uint8Array;
   readonly size: number;
   readonly mediaType: string;
@@ -30,10 +30,10 @@ export interface KnownReply {
 
 interface Entry {
   readonly memo: Memo;
-  /** What the head below was made for. */
+  /** What is below was made for this one. */
   reply: CachedReply | null;
-  head: string[];
-  trace: Trace;
+  whole: KnownReply;
+  unchanged: KnownReply;
 }
 
 /** URLs that are remembered, and the characters they may have in all. */
@@ -41,28 +41,42 @@ const MAX_URLS = 100_000;
 const MAX_CHARACTERS = 16 << 20;
 /** A longer one is not remembered: there is none that many ask for. */
 const LONGEST_URL = 2048;
-const EMPTY = new Uint8Array(0);
 
-/** Remembers URLs. The replies themselves are the cache's, which says whether they are fresh. */
+/**
+ * Remembers URLs. The replies themselves are the cache's, which says whether they are fresh. This is the way of nearly all requests of a
+ * busy server: whatever can be made once for a reply is, down to its list of headers.
+ */
 export class Recall {
   readonly #cache: Pick<ResponseCache, 'peek'>;
+  readonly #headers: readonly string[];
   readonly #entries = new LRUCache<string, Entry>({
     max: MAX_URLS,
     maxSize: MAX_CHARACTERS,
     sizeCalculation: (_, url) => url.length,
   });
 
-  constructor(cache: Pick<ResponseCache, 'peek'>) {
+  /** `headers`: names and values in turn, for every reply. */
+  constructor(cache: Pick<ResponseCache, 'peek'>, headers: readonly string[]) {
     this.#cache = cache;
+    this.#headers = headers;
   }
 
   remember(url: string, memo: Memo): void {
     if (url.length > LONGEST_URL) return;
-    this.#entries.set(url, { memo, reply: null, head: [], trace: new Trace() });
+    this.#entries.set(url, { memo, reply: null, whole: NOTHING, unchanged: NOTHING });
   }
 
-  /** The reply to a GET or HEAD of a URL; null where it is not known, or not fresh. */
-  find(url: string, generation: number, condition: Condition, nowMs: number): KnownReply | null {
+  /**
+   * The reply to a GET or HEAD of a URL; null where it is not known, or not fresh. It is shared: it goes out before the next one is
+   * asked for.
+   */
+  find(
+    url: string,
+    generation: number,
+    ifNoneMatch: string | undefined,
+    ifModifiedSince: string | undefined,
+    nowMs: number,
+  ): KnownReply | null {
     const entry = this.#entries.get(url);
     if (entry === undefined) return null;
     const { memo } = entry;
@@ -72,45 +86,57 @@ export class Recall {
     }
     const found = this.#cache.peek(memo.key);
     if (found === null) return null;
-    const { reply } = found;
-    if (entry.reply !== reply) prepare(entry, reply);
-    const { lifetime, lastModifiedMs } = memo;
-    entry.head[EXPIRES] = expires(nowMs, maxAgeOf(lifetime));
-    const { head, trace } = entry;
-    const known = { size: reply.body.length, mediaType: reply.mediaType, trace };
-    if (condition.ifNoneMatch !== undefined || condition.ifModifiedSince !== undefined) {
-      const modifiedMs = lastModifiedMs ?? Number.POSITIVE_INFINITY;
-      const etag = `"${reply.digest}"`;
-      if (isUnchanged(condition, { etag, modifiedMs, isEternal: lifetime.ttlMs < 0 }))
-        return { ...known, status: 304, head: head.slice(0, head.length - CONTENT_ONLY), body: EMPTY };
-    }
-    return { ...known, status: 200, head, body: reply.body };
+    if (entry.reply !== found.reply) prepare(entry, found.reply, this.#headers);
+    const isConditional = ifNoneMatch !== undefined || ifModifiedSince !== undefined;
+    const known = isConditional && hasIt({ ifNoneMatch, ifModifiedSince }, entry) ? entry.unchanged : entry.whole;
+    known.head[EXPIRES] = expires(nowMs, maxAgeOf(memo.lifetime));
+    return known;
   }
 }
 
-/** Where `expires` stands in a head, and how many of its last texts a 304 goes without. */
+/** Where the text of `expires` stands in a head. */
 const EXPIRES = 5;
-const CONTENT_ONLY = 6;
 
-function prepare(entry: Entry, reply: CachedReply): void {
+const NOTHING: KnownReply = {
+  status: 0,
+  head: [],
+  body: new Uint8Array(0),
+  size: 0,
+  mediaType: '',
+  trace: new Trace(),
+};
+
+function hasIt(condition: Condition, { memo, reply }: Entry): boolean {
+  const { lifetime, lastModifiedMs } = memo;
+  const modifiedMs = lastModifiedMs ?? Number.POSITIVE_INFINITY;
+  return isUnchanged(condition, { etag: `"${reply?.digest}"`, modifiedMs, isEternal: lifetime.ttlMs < 0 });
+}
+
+function prepare(entry: Entry, reply: CachedReply, headers: readonly string[]): void {
   const { lifetime, lastModifiedMs, key, requestType, rootId, pathBasedAccess } = entry.memo;
-  entry.reply = reply;
-  entry.head = [
-    ...['etag', `"${reply.digest}"`],
-    ...['cache-control', cacheControl(lifetime)],
-    ...['expires', ''],
-    ...(lastModifiedMs === null ? [] : ['last-modified', new Date(lastModifiedMs).toUTCString()]),
-    ...['x-content-type-options', 'nosniff'],
-    ...['content-type', reply.mediaType],
-    ...['content-length', String(reply.body.length)],
-  ];
+  const { body, digest, mediaType } = reply;
   const trace = new Trace();
   trace.requestType = requestType;
   trace.rootId = rootId;
   trace.cacheUse = 'REUSED';
   trace.cacheKey = key;
-  trace.digest = reply.digest;
+  trace.digest = digest;
   trace.context = 'is';
   trace.pathBasedAccess = pathBasedAccess;
-  entry.trace = trace;
+  const common = [
+    ...['etag', `"${digest}"`],
+    ...['cache-control', cacheControl(lifetime)],
+    ...['expires', ''],
+    ...(lastModifiedMs === null ? [] : ['last-modified', new Date(lastModifiedMs).toUTCString()]),
+    ...headers,
+  ];
+  const content = [
+    ...['x-content-type-options', 'nosniff'],
+    ...['content-type', mediaType],
+    ...['content-length', String(body.length)],
+  ];
+  const facts = { size: body.length, mediaType, trace };
+  entry.reply = reply;
+  entry.whole = { status: 200, head: [...common, ...content], body, ...facts };
+  entry.unchanged = { status: 304, head: common, body: NOTHING.body, ...facts };
 }

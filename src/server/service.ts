@@ -28,6 +28,8 @@ export interface ServiceOptions {
   readonly prepare: PictureContext['prepare'];
   readonly onRender: PictureContext['onRender'];
   readonly profileRoots: readonly string[];
+  /** Names and values in turn, for every reply. */
+  readonly headers: readonly string[];
   /** false: everything is answered by saying so. */
   readonly isEnabled: boolean;
   /** Requests that name no catalog are served. */
@@ -55,10 +57,10 @@ export class ImageService {
   readonly #recall: Recall;
 
   constructor(options: ServiceOptions) {
-    const { engine, cache, prepare, onRender, profileRoots } = options;
+    const { engine, cache, prepare, onRender, profileRoots, headers } = options;
     this.#options = options;
     this.pictures = new Pictures({ engine, cache, prepare, onRender, profileRoots });
-    this.#recall = new Recall(cache);
+    this.#recall = new Recall(cache, headers);
   }
 
   /** A reply that is known for exactly this URL and still fresh; null where the request has to be answered by {@link handle}. */
@@ -70,7 +72,7 @@ export class ImageService {
   ): KnownReply | null {
     if (method !== 'GET' && method !== 'HEAD') return null;
     const { generation } = this.#options.library.catalogs;
-    return this.#recall.find(url, generation, { ifNoneMatch, ifModifiedSince }, Date.now());
+    return this.#recall.find(url, generation, ifNoneMatch, ifModifiedSince, Date.now());
   }
 
   /** Answers a request. Resolves always: whatever goes wrong is a reply. */
