@@ -11,8 +11,23 @@ function chunk(type, data) {
 }
 
 /**
- * A picture to try things with, in no need of a file: rings that grow finer from the middle to the edges, over a
- * gradient of colour.
+ * A pixel of the picture to try things with: rings that grow finer from the middle to the edges, over a gradient of
+ * colour.
+ *
+ * @param {number} x
+ * @param {number} y
+ * @param {number} width of the picture in pixels
+ * @param {number} height
+ * @returns {[red: number, green: number, blue: number]} 0…255, not rounded
+ */
+export function ringColour(x, y, width, height) {
+  const [dx, dy] = [x - width / 2, y - height / 2];
+  const ring = 0.5 + 0.5 * Math.cos(((dx * dx + dy * dy) * Math.PI) / (2 * Math.max(width, height)));
+  return [ring * 255, (x / width) * 255, (y / height) * 255];
+}
+
+/**
+ * The picture of {@link ringColour}, in no need of a file.
  *
  * @param {number} width in pixels
  * @param {number} height in pixels
@@ -22,11 +37,7 @@ export function samplePng(width, height) {
   const stride = 1 + width * 3;
   const rows = Buffer.alloc(stride * height);
   for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const [dx, dy] = [x - width / 2, y - height / 2];
-      const ring = 0.5 + 0.5 * Math.cos(((dx * dx + dy * dy) * Math.PI) / (2 * Math.max(width, height)));
-      rows.set([ring * 255, (x / width) * 255, (y / height) * 255], y * stride + 1 + x * 3);
-    }
+    for (let x = 0; x < width; x++) rows.set(ringColour(x, y, width, height), y * stride + 1 + x * 3);
   }
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);

@@ -267,9 +267,9 @@ describe('the viewer', () => {
     await page.click('#toggle');
     expect(await page.isVisible('#inspector')).toBe(true);
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
-    await page.goto(`${origin}/viewer/`);
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
-    expect(faults).toEqual([]);
+    const list = await open('/viewer/', 390, 780);
+    expect(await list.page.evaluate('document.documentElement.scrollWidth')).toBe(390);
+    expect([...faults, ...list.faults]).toEqual([]);
   });
 });
 

@@ -60,6 +60,7 @@ const nasty = fc.string({
       '\\',
       '`',
       '</script>',
+      'valueOf',
       '<!--',
       ']]>',
       '\u2028',
