@@ -5,6 +5,7 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { EXPOSITION_TYPE } from '../log/metrics.js';
 import type { Reply } from '../reply/types.js';
 import type { HttpFace } from './face.js';
+import { answerNotFound } from './not-found.js';
 import { VIEWER_PREFIX } from './viewer-pages.js';
 
 /** What there is to be served. */
@@ -87,6 +88,8 @@ function createHttp(
   { keepAliveMs, tls }: Pick<AppOptions, 'keepAliveMs' | 'tls'>,
 ): Server {
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
+    // Proxies may write the whole URL (RFC 9112, 3.2.2).
+    if (request.url?.startsWith('/') === false) request.url = request.url.replace(/^https?:\/\/[^/?#]*\/?/i, '/');
     if (!face.answerKnown(request, response)) handler(request, response);
   };
   const settings = { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: keepAliveMs };
@@ -102,6 +105,5 @@ function notRouted(face: HttpFace, request: IncomingMessage, response: ServerRes
     void face.answer(request, response);
     return;
   }
-  request.resume();
-  response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('Not found\n');
+  answerNotFound(request, response);
 }

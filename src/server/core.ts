@@ -1,10 +1,11 @@
 /** Everything that requests are answered with, put together from a configuration: all of a server but its listeners. */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, realpath } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { ResponseCache } from '../cache/cache.js';
 import type { CacheBus } from '../cache/types.js';
 import { type Config, changedSettings } from '../config/config.js';
 import { Engine } from '../engine.js';
+import { isUrl } from '../library/assets.js';
 import { Library } from '../library/library.js';
 import { AccessLog } from '../log/access-log.js';
 import { Alerts, watchAlerts } from '../log/alerts.js';
@@ -112,10 +113,13 @@ async function openParts(config: Config, siblings: Siblings | null, closers: Clo
   const warn = (message: string, error: unknown = null): void => log.warn(message, error);
   const engine = closers.opened(await startEngine(config));
   engine.on('warning', ({ message }) => warn(message));
-  const roots = server.library === null ? server.roots : [server.library, ...server.roots];
+  const { target, originals } = await realRoots(server);
+  const roots = target === null ? originals : [target, ...originals];
   const library = closers.opened(await openLibrary(config, roots, engine, log));
   const cache = closers.opened(await openCache(config, engine, warn, siblings));
-  const prepare = prepareOf(config, engine, library, (path) => log.trace(2, 'ingested', { path }));
+  const prepare = prepareOf({ target, originals }, config, engine, library, (path) =>
+    log.trace(2, 'ingested', { path }),
+  );
 
   const { alertIntervalMs, ...limits } = config.alerts;
   const alerts = new Alerts(limits);
@@ -207,7 +211,6 @@ function startEngine({ ptiffManager, imageServer, server }: Config): Promise<Eng
 
 async function openLibrary(config: Config, roots: readonly string[], engine: Engine, log: ServerLog): Promise<Library> {
   const { server, platformServer, manifest, presets } = config;
-  if (server.library !== null) await mkdir(server.library, { recursive: true });
   return Library.open({
     roots,
     catalogFolder: server.catalogFolder,
@@ -242,15 +245,30 @@ function openCache(
   });
 }
 
+/** The library, which is made where it is missing, and the other roots, with links resolved: as files are found. */
+async function realRoots({ library, roots }: Config['server']): Promise<RealRoots> {
+  if (library !== null) await mkdir(library, { recursive: true });
+  // What is not there, and what is no folder, is for the library to refuse.
+  const real = (path: string): Promise<string> =>
+    isUrl(path) ? Promise.resolve(path) : realpath(path).catch(() => path);
+  return { target: library === null ? null : await real(library), originals: await Promise.all(roots.map(real)) };
+}
+
+interface RealRoots {
+  readonly target: string | null;
+  readonly originals: readonly string[];
+}
+
 function prepareOf(
+  { target, originals }: RealRoots,
   { server }: Config,
   engine: Engine,
   library: Library,
   onIngest: (path: string) => void,
 ): PictureContext['prepare'] {
-  if (!server.ingestOnRequest || server.library === null) return async (file) => ({ file, original: null });
-  const originals = new Originals({ engine, library, target: server.library, roots: server.roots, onIngest });
-  return (file, signal) => originals.prepare(file, signal);
+  if (!server.ingestOnRequest || target === null) return async (file) => ({ file, original: null });
+  const made = new Originals({ engine, library, target, roots: originals, onIngest });
+  return (file, signal) => made.prepare(file, signal);
 }
 
 /** Looks from time to time whether the file of the configuration has changed, until what it yields is called. */

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '../config/config.js';
 import { type CoreOptions, ImageCore } from './core.js';
+import { answerNotFound } from './not-found.js';
 
 /** A handler to mount. */
 export interface MountedService {
@@ -30,10 +31,7 @@ export async function mountImageServing(config: Config, options: CoreOptions = {
       if (face.owns(url)) {
         if (!face.answerKnown(request, response, url)) void face.answer(request, response, url);
       } else if (next !== undefined) next();
-      else {
-        request.resume();
-        response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('Not found\n');
-      }
+      else answerNotFound(request, response);
     },
     exposition: () => core.exposition(),
     close: () => core.close(),

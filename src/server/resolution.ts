@@ -36,6 +36,7 @@ export interface Admitted {
   readonly query: string;
   /** Headers that rules add, their variables not yet in place. */
   readonly headers: ReturnType<typeof applyRules>['headers'];
+  readonly remoteAddress: string;
   /** Whether it depends on who asks. */
   readonly isFiltered: boolean;
 }
@@ -96,6 +97,7 @@ export function admit(
     object: rest.join('/'),
     query,
     headers: ruled.headers,
+    remoteAddress,
     isFiltered: networks.length > 0,
   };
 }
@@ -130,6 +132,7 @@ export async function resolve(
   const { set, main, attributes, object, query, url } = admitted;
   const located = await lookup.locate(set, main, object, { isRooted: url.isRooted });
   trace.pathBasedAccess = located.byPath;
+  const isFiltered = checkForeign(located.catalog, admitted);
   const modifiers = parseModifiers(
     joinModifiers(located.record?.modifier ?? '', query, located.record?.postModifier ?? ''),
     settingsOf(attributes, located),
@@ -137,7 +140,23 @@ export async function resolve(
   );
   trace.requestType = modifiers.req.type;
   trace.parsedAt = performance.now();
-  return { ...admitted, located, modifiers, request: withRecord(modifiers.request, located) };
+  return { ...admitted, isFiltered, located, modifiers, request: withRecord(modifiers.request, located) };
+}
+
+/**
+ * An object may be of another catalog than the request. What protects that one protects its images on this way, too. Yields whether
+ * the request depends on who asks.
+ */
+function checkForeign(
+  { attributes }: Catalog,
+  { main, attributes: own, remoteAddress, isFiltered }: Admitted,
+): boolean {
+  if (attributes.rootId === main.attributes.rootId) return isFiltered;
+  if (!isAddressAllowed(remoteAddress, attributes.clientAddressFilter))
+    throw new PyramidionError('REQUEST_REFUSED', 'clients of this address are not served');
+  if (attributes.requestLock && !own.requestLock)
+    throw new PyramidionError('REQUEST_REFUSED', 'requests for this catalog have to be locked');
+  return isFiltered || attributes.clientAddressFilter.length > 0;
 }
 
 /** What a query means by itself, by the attributes of its catalog and the record of its object. */
