@@ -106,7 +106,10 @@ export function imageProperties(facts: SourceFacts): Properties {
   });
 }
 
-/** `req=catalogprops`. Words of the attribute file stand as their numbers, times as hours. */
+/**
+ * `req=catalogprops`. Words of the attribute file stand as their numbers, times as hours. `thumbnailTime`, which is in manifests only, is
+ * there for whoever makes thumbnails of videos.
+ */
 export function catalogProperties(attributes: Attributes): Properties {
   const { quality, fullChroma } = attributes.jpegQuality;
   return list('catalog', {
@@ -129,6 +132,7 @@ export function catalogProperties(attributes: Attributes): Properties {
     thumbRes: attributes.thumbRes,
     thumbType: 1 + THUMB_TYPES.indexOf(attributes.thumbType),
     thumbVertAlign: 1 + VERTICAL.indexOf(attributes.thumbVertAlign),
+    thumbnailTime: attributes.thumbnailTime,
     watermark: attributes.watermark,
   });
 }

@@ -134,7 +134,7 @@ test('catalogProperties', () => {
     ...{ watermark: 'w', iccProfileRgb: '', iccProfileCmyk: '', iccProfileGray: '', iccProfileSrcRgb: '' },
     ...{ iccProfileSrcCmyk: '', iccProfileSrcGray: '', iccRenderIntent: 'relative', iccBlackPointCompensation: true },
     ...{ iccDither: false, requestLock: false, requestObfuscation: false, clientAddressFilter: [], bfc: false },
-    ...{ savePath: '', publishInfo: 'p', thumbnailTime: '' },
+    ...{ savePath: '', publishInfo: 'p', thumbnailTime: '1%,50%' },
   };
   expect(Object.fromEntries(catalogProperties(attributes))).toEqual({
     'catalog.bkgColor': 'FFFFFF',
@@ -156,6 +156,7 @@ test('catalogProperties', () => {
     'catalog.thumbRes': '36.5',
     'catalog.thumbType': '1',
     'catalog.thumbVertAlign': '2',
+    'catalog.thumbnailTime': '1%,50%',
     'catalog.watermark': 'w',
   });
 });
