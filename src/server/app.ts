@@ -1,7 +1,7 @@
 /** The HTTP server around the service: routes by Fastify, and the way past it for replies that are known. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import { EXPOSITION_TYPE } from '../log/metrics.js';
 import type { Reply } from '../reply/types.js';
 import type { HttpFace } from './face.js';
@@ -16,6 +16,8 @@ export interface AppOptions {
   readonly exposition: () => Promise<string>;
   /** Whether requests are taken: not any more when the server is about to stop. */
   readonly isReady: () => boolean;
+  /** Is told what fails beside the service. */
+  readonly onError: (error: unknown) => void;
   readonly keepAliveMs: number;
   /** PEM; null: plain HTTP. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
@@ -29,7 +31,7 @@ const MAX_HEADER_BYTES = 64 * 1024;
  * route and its reply cost.
  */
 export function createApp(options: AppOptions): FastifyInstance {
-  const { face, viewer, exposition, isReady } = options;
+  const { face, viewer, exposition, isReady, onError } = options;
   const app = fastify({
     logger: false,
     forceCloseConnections: 'idle',
@@ -51,6 +53,16 @@ export function createApp(options: AppOptions): FastifyInstance {
   app.setNotFoundHandler((request, reply) => {
     reply.hijack();
     notRouted(face, request.raw, reply.raw);
+  });
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    // A media type that is none says nothing of a body that says nothing either.
+    if ((error.statusCode ?? 500) < 500) {
+      reply.hijack();
+      notRouted(face, request.raw, reply.raw);
+      return;
+    }
+    onError(error);
+    reply.code(500).type('text/plain; charset=utf-8').send('Server error\n');
   });
   app.get('/healthz', async (_, reply) => reply.type('text/plain').send('ok\n'));
   app.get('/readyz', async (_, reply) => {
@@ -93,10 +105,17 @@ function createHttp(
     if (!face.answerKnown(request, response)) handler(request, response);
   };
   const settings = { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: keepAliveMs };
-  // TLS servers are servers of HTTP, too; their types do not say so.
-  return tls === null
-    ? createServer(settings, listener)
-    : (createTlsServer({ ...settings, ...tls }, listener) as unknown as Server);
+  const server =
+    tls === null
+      ? createServer(settings, listener)
+      : // TLS servers are servers of HTTP, too; their types do not say so.
+        (createTlsServer({ ...settings, ...tls }, listener) as unknown as Server);
+  // No reply depends on a body. Nobody is told to go on with one, and what may come of it all the same is not read.
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    response.shouldKeepAlive = false;
+    listener(request, response);
+  });
+  return server;
 }
 
 function notRouted(face: HttpFace, request: IncomingMessage, response: ServerResponse): void {

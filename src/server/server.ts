@@ -32,7 +32,8 @@ export class ImageServer {
       const core = closers.opened(await ImageCore.open(config, options));
       let isReady = true;
       const { face, viewer } = core;
-      const http = { face, viewer, isReady: () => isReady, keepAliveMs: server.keepAliveMs, tls };
+      const onError = (error: unknown): void => core.log.error('a page could not be made', error);
+      const http = { face, viewer, isReady: () => isReady, onError, keepAliveMs: server.keepAliveMs, tls };
       const app = createApp({ ...http, exposition: () => core.exposition() });
       const urls = [await listen(app.server, app, server.port, server.host, tls !== null)];
       closers.push(() => drain(app.server, () => app.close(), server.drainMs));
