@@ -4,8 +4,8 @@ import { type Condition, cacheControl, expires, isUnchanged, type Lifetime, maxA
 import type { ErrorOutcome } from './status.js';
 import type { Reply } from './types.js';
 
-/** How a picture goes out. */
-export interface PictureReplyOptions {
+/** How a reply goes out that clients may keep. */
+export interface TaggedReplyOptions {
   readonly lifetime: Lifetime;
   readonly nowMs: number;
   readonly condition: Condition;
@@ -15,10 +15,15 @@ export interface PictureReplyOptions {
   readonly vary: readonly string[];
 }
 
-/** A picture, or 304 where the client has it. The tag is strong: the digest of the bytes. */
-export function pictureReply(cached: CachedReply, options: PictureReplyOptions): Reply {
+/** What is sent, with the MD5 of its bytes in lower-case hex. */
+export interface TaggedBody extends Pick<CachedReply, 'mediaType' | 'digest'> {
+  readonly body: Uint8Array | string;
+}
+
+/** A reply, or 304 where the client has it. The tag is strong: the digest of the bytes. */
+export function taggedReply({ body, mediaType, digest }: TaggedBody, options: TaggedReplyOptions): Reply {
   const { lifetime, nowMs, condition, lastModifiedMs, vary } = options;
-  const etag = `"${cached.digest}"`;
+  const etag = `"${digest}"`;
   const headers = {
     etag,
     'cache-control': cacheControl(lifetime),
@@ -31,16 +36,16 @@ export function pictureReply(cached: CachedReply, options: PictureReplyOptions):
   if (isUnchanged(condition, { etag, modifiedMs, isEternal })) return { status: 304, headers, body: '' };
   return {
     status: 200,
-    headers: { 'content-type': cached.mediaType, 'x-content-type-options': 'nosniff', ...headers },
-    body: cached.body,
+    headers: { 'content-type': mediaType, 'x-content-type-options': 'nosniff', ...headers },
+    body,
   };
 }
 
-/** Text or other content that is not kept by the server. */
+/** Text that nobody asks for again by its tag. */
 export function contentReply(
   body: Uint8Array | string,
   mediaType: string,
-  { lifetime, nowMs }: Pick<PictureReplyOptions, 'lifetime' | 'nowMs'>,
+  { lifetime, nowMs }: Pick<TaggedReplyOptions, 'lifetime' | 'nowMs'>,
 ): Reply {
   return {
     status: 200,

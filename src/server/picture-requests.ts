@@ -1,13 +1,13 @@
 /** `req=img` and `req=tmb`: the picture of a request, or the one that stands for it when it is missing. */
 import { PyramidionError } from '../errors.js';
 import { negotiateFormat } from '../protocol/image-serving/negotiation.js';
-import type { Lifetime } from '../reply/headers.js';
-import { pictureReply } from '../reply/reply.js';
+import { taggedReply } from '../reply/reply.js';
 import type { Reply } from '../reply/types.js';
 import type { AnswerContext } from './context.js';
+import { conditionOf, lastModifiedOf, lifetimeOf } from './keeping.js';
 import { policyOf } from './pictures.js';
 import { headerOf } from './request.js';
-import { type Resolved, resolve } from './resolution.js';
+import { inPlaceOf, type Resolved, resolve } from './resolution.js';
 
 /**
  * Answers with a picture. A missing one is replaced by the default image, if there is one. Errors: those of rendering, and
@@ -31,7 +31,7 @@ async function answerWith(
   isDefault: boolean,
   { pictures, request, trace, nowMs, recall }: AnswerContext,
 ): Promise<Reply> {
-  const { modifiers, attributes, located } = resolved;
+  const { modifiers, attributes } = resolved;
   const { delivery } = modifiers;
   const negotiated = negotiateFormat(resolved.request, {
     bfc: delivery.bfc ?? attributes.bfc,
@@ -50,13 +50,13 @@ async function answerWith(
   trace.cacheUse = use;
   trace.cacheKey = key;
   trace.digest = reply.digest;
-  const lifetime = lifetimeOf(resolved, isDefault);
-  const lastModifiedMs = attributes.useLastModified ? (located.record?.timeStamp ?? attributes.timeStamp) : null;
+  const lifetime = lifetimeOf(resolved, isDefault ? attributes.defaultExpirationMs : attributes.expirationMs);
+  const lastModifiedMs = lastModifiedOf(resolved);
   // What depends on more than its URL is understood anew each time.
   const isPlain =
     !isDefault &&
-    !resolved.isFiltered &&
-    resolved.headers.length === 0 &&
+    resolved.networks.length === 0 &&
+    resolved.ruled.headers.length === 0 &&
     negotiated.vary.length === 0 &&
     delivery.cache.server === 'on' &&
     use !== 'IGNORED' &&
@@ -75,37 +75,22 @@ async function answerWith(
       pathBasedAccess,
     });
   }
-  return pictureReply(reply, {
+  return taggedReply(reply, {
     lifetime,
     nowMs,
-    condition: {
-      ifNoneMatch: headerOf(request, 'if-none-match'),
-      ifModifiedSince: headerOf(request, 'if-modified-since'),
-    },
+    condition: conditionOf(request),
     lastModifiedMs,
     vary: negotiated.vary,
   });
 }
 
-/** How long clients may keep a picture: a record's own time counts before all others. */
-function lifetimeOf({ modifiers, attributes, located }: Resolved, isDefault: boolean): Lifetime {
-  const own = located.record?.expirationMs ?? null;
-  const fallback = isDefault ? attributes.defaultExpirationMs : attributes.expirationMs;
-  const ttlMs = own ?? fallback;
-  // Who says for ever does not let clients say otherwise.
-  return { ttlMs, isOff: !modifiers.delivery.cache.client && ttlMs >= 0 };
-}
-
 /** The request for the picture that stands for a missing one; null where there is none. */
 async function defaultOf(resolved: Resolved, { lookup, trace }: AnswerContext): Promise<Resolved | null> {
-  const { modifiers, attributes, set, main } = resolved;
+  const { modifiers, attributes } = resolved;
   const name = modifiers.delivery.defaultImage ?? attributes.defaultImage;
   if (name === '') return null;
-  const isRooted = name.startsWith('/');
-  const object = name.replace(/^\/+/, '');
-  const located = await lookup.locate(set, isRooted ? set.default : main, object, { isRooted });
-  if (located.file === null) return null;
-  return resolve({ ...resolved, object, query: keptQuery(resolved) }, lookup, trace);
+  const replacement = await resolve(inPlaceOf(resolved, name, keptQuery(resolved)), lookup, trace);
+  return replacement.located.file === null ? null : replacement;
 }
 
 /** Mode 0 keeps size and format of the request and nothing else; thumbnails keep their kind. Mode 1 keeps it all. */

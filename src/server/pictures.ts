@@ -192,8 +192,10 @@ export function policyOf({ located, attributes, main }: Resolved): ValidationPol
   return { kind: 'catalog', newestMs: located.record?.timeStamp ?? (attributes.timeStamp || main.fileTime) };
 }
 
-function subjectOf({ located, attributes }: Resolved): string {
-  return attributes.rootId === '' ? located.object : `${attributes.rootId}/${located.object}`;
+/** The object with the id of its catalog. */
+export function subjectOf({ located, main }: Resolved): string {
+  const { rootId } = main.attributes;
+  return rootId === '' ? located.object : `${rootId}/${located.object}`;
 }
 
 function optionsOf({ catalog, attributes }: Wanted, signal: AbortSignal | undefined): ViewOptions {

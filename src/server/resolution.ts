@@ -6,7 +6,8 @@ import type { ViewCatalog } from '../picture/picture.js';
 import { isAddressAllowed } from '../protocol/image-serving/addresses.js';
 import { deobfuscate, unlock } from '../protocol/image-serving/lock.js';
 import { joinModifiers, type Modifiers, parseModifiers } from '../protocol/image-serving/modifiers.js';
-import { applyRules } from '../protocol/image-serving/rules.js';
+import { peekCommand } from '../protocol/image-serving/query.js';
+import { applyRules, type RuleOutcome } from '../protocol/image-serving/rules.js';
 import { defaultSettings, type RequestSettings } from '../protocol/image-serving/settings.js';
 import { type IsUrl, readUrl } from '../protocol/image-serving/url.js';
 import type { ImageRequest } from '../region/request.js';
@@ -22,8 +23,8 @@ export interface Lookup {
   locate(set: CatalogSet, main: Catalog, object: string, options: { readonly isRooted: boolean }): Promise<Located>;
 }
 
-/** A request before its object is looked for: whose it is, and whether it may be. */
-export interface Admitted {
+/** A request before its object is looked for: whose it is. */
+export interface Asked {
   readonly set: CatalogSet;
   readonly main: Catalog;
   /** Of the main catalog, with what rules override. */
@@ -32,17 +33,17 @@ export interface Admitted {
   readonly url: IsUrl;
   /** The object below the main catalog. '' where none was named. */
   readonly object: string;
-  /** Commands, without lock and obfuscation. */
+  /** Commands: as they were sent; once the request is let in, without lock and obfuscation. */
   readonly query: string;
-  /** Headers that rules add, their variables not yet in place. */
-  readonly headers: ReturnType<typeof applyRules>['headers'];
+  /** What rules say; the variables in their headers are not yet in place. */
+  readonly ruled: RuleOutcome;
   readonly remoteAddress: string;
-  /** Whether it depends on who asks. */
-  readonly isFiltered: boolean;
+  /** Networks that are served; empty: all. */
+  readonly networks: readonly string[];
 }
 
-/** A request that is understood. */
-export interface Resolved extends Admitted {
+/** A request that is understood. Its attributes are those of the catalog that it counts for. */
+export interface Resolved extends Asked {
   readonly located: Located;
   readonly modifiers: Modifiers;
   /** With what the record says where the request does not. */
@@ -55,17 +56,8 @@ export interface AdmissionSettings {
   readonly allowDefaultCatalog: boolean;
 }
 
-/**
- * Finds the main catalog of a URL, applies its rules, and checks address, obfuscation and lock. Errors: `INVALID_REQUEST`,
- * `LIMIT_EXCEEDED` for the URL, `REQUEST_REFUSED`.
- */
-export function admit(
-  url: IsUrl,
-  remoteAddress: string,
-  lookup: Lookup,
-  settings: AdmissionSettings,
-  trace: Trace,
-): Admitted {
+/** Finds the main catalog of a URL, and applies its rules. Errors: `INVALID_REQUEST`, `LIMIT_EXCEEDED` for what rules make of it. */
+export function ask(url: IsUrl, remoteAddress: string, lookup: Lookup, trace: Trace): Asked {
   const set = lookup.catalogs;
   const written = writtenOf(url);
   const first = mainOf(url, set, lookup);
@@ -73,33 +65,43 @@ export function admit(
     url: written,
     requestType: 'is',
   });
-  if (ruled.refusedBy !== null) throw new PyramidionError('REQUEST_REFUSED', 'a rule refuses the request');
   const isRewritten = ruled.url !== written;
   const ruledUrl = isRewritten ? rewritten(ruled.url) : url;
   if (isRewritten) trace.transformedUrl = CONTEXT + ruled.url;
   const { catalog: main, rest } = isRewritten ? mainOf(ruledUrl, set, lookup) : first;
-  const attributes = { ...main.attributes, ...ruled.attributes };
-  trace.rootId = attributes.rootId;
-  const networks = ruled.addressFilter ?? attributes.clientAddressFilter;
-  if (!isAddressAllowed(remoteAddress, networks))
-    throw new PyramidionError('REQUEST_REFUSED', 'clients of this address are not served');
-  let query = ruledUrl.query ?? '';
-  if (attributes.requestObfuscation) query = deobfuscate(query);
-  if (attributes.requestLock) query = unlock(query);
-  const isAboutCatalog = /(?:^|&)req=catalogprops(?:[,&]|$)/i.test(query);
-  if (!settings.allowDefaultCatalog && main === set.default && !isAboutCatalog)
-    throw new PyramidionError('REQUEST_REFUSED', 'requests have to name a catalog');
+  trace.rootId = main.attributes.rootId;
   return {
     set,
     main,
-    attributes,
+    attributes: { ...main.attributes, ...ruled.attributes },
     url: ruledUrl,
     object: rest.join('/'),
-    query,
-    headers: ruled.headers,
+    query: ruledUrl.query ?? '',
+    ruled,
     remoteAddress,
-    isFiltered: networks.length > 0,
+    networks: ruled.addressFilter ?? main.attributes.clientAddressFilter,
   };
+}
+
+/** Lets a request in, by rules, address, obfuscation and lock: it comes with its query in clear. Errors: `REQUEST_REFUSED`. */
+export function admit(asked: Asked, { allowDefaultCatalog }: AdmissionSettings): Asked {
+  const { ruled, remoteAddress, networks, attributes, main, set } = asked;
+  if (ruled.refusedBy !== null) throw new PyramidionError('REQUEST_REFUSED', 'a rule refuses the request');
+  if (!isAddressAllowed(remoteAddress, networks))
+    throw new PyramidionError('REQUEST_REFUSED', 'clients of this address are not served');
+  let { query } = asked;
+  if (attributes.requestObfuscation) query = deobfuscate(query);
+  if (attributes.requestLock) query = unlock(query);
+  const isAboutCatalog = /^catalogprops(?:,|$)/i.test(peekCommand(query, 'req') ?? '');
+  if (!allowDefaultCatalog && main === set.default && !isAboutCatalog)
+    throw new PyramidionError('REQUEST_REFUSED', 'requests have to name a catalog');
+  return { ...asked, query };
+}
+
+/** The same request for another object, whose name may begin with a slash, and with other commands. */
+export function inPlaceOf(asked: Asked, name: string, query: string): Asked {
+  const url = { ...asked.url, isRooted: name.startsWith('/') };
+  return { ...asked, url, object: name.replace(/^\/+/, ''), query };
 }
 
 const CONTEXT = '/is/image/';
@@ -124,15 +126,16 @@ function mainOf(url: IsUrl, set: CatalogSet, lookup: Lookup): ReturnType<Lookup[
  * `LIMIT_EXCEEDED`, `REQUEST_REFUSED` for an object that may not be named by its path. An object that is not there is no error.
  */
 export async function resolve(
-  admitted: Admitted,
+  asked: Asked,
   lookup: Lookup,
   trace: Trace,
   variables: ReadonlyMap<string, string> = new Map(),
 ): Promise<Resolved> {
-  const { set, main, attributes, object, query, url } = admitted;
-  const located = await lookup.locate(set, main, object, { isRooted: url.isRooted });
+  const { set, object, query, url } = asked;
+  const located = await lookup.locate(set, asked.main, object, { isRooted: url.isRooted });
   trace.pathBasedAccess = located.byPath;
-  const isFiltered = checkForeign(located.catalog, admitted);
+  const networks = checkForeign(located.catalog, asked);
+  const { main, attributes } = standing(asked, located);
   const modifiers = parseModifiers(
     joinModifiers(located.record?.modifier ?? '', query, located.record?.postModifier ?? ''),
     settingsOf(attributes, located),
@@ -140,23 +143,36 @@ export async function resolve(
   );
   trace.requestType = modifiers.req.type;
   trace.parsedAt = performance.now();
-  return { ...admitted, isFiltered, located, modifiers, request: withRecord(modifiers.request, located) };
+  return { ...asked, attributes, networks, located, modifiers, request: withRecord(modifiers.request, located) };
 }
 
 /**
- * An object may be of another catalog than the request. What protects that one protects its images on this way, too. Yields whether
- * the request depends on who asks.
+ * What a request counts for: its main catalog, or the default one where that leaves a path to it (`FullMatch`). How long clients may keep
+ * a picture is for the catalog of the object to say; rules come before all of them.
+ */
+function standing(
+  { set, main, ruled }: Asked,
+  { catalog, byPath }: Located,
+): { main: Catalog; attributes: Attributes } {
+  const own = byPath && main.attributes.fullMatch && catalog === set.default ? catalog : main;
+  const { expirationMs } = catalog.attributes;
+  return { main: own, attributes: { ...own.attributes, expirationMs, ...ruled.attributes } };
+}
+
+/**
+ * An object may be of another catalog than the request. What protects that one protects its images on this way, too. Yields the networks
+ * that decide, of both.
  */
 function checkForeign(
   { attributes }: Catalog,
-  { main, attributes: own, remoteAddress, isFiltered }: Admitted,
-): boolean {
-  if (attributes.rootId === main.attributes.rootId) return isFiltered;
+  { main, attributes: own, remoteAddress, networks }: Asked,
+): readonly string[] {
+  if (attributes.rootId === main.attributes.rootId) return networks;
   if (!isAddressAllowed(remoteAddress, attributes.clientAddressFilter))
     throw new PyramidionError('REQUEST_REFUSED', 'clients of this address are not served');
   if (attributes.requestLock && !own.requestLock)
     throw new PyramidionError('REQUEST_REFUSED', 'requests for this catalog have to be locked');
-  return isFiltered || attributes.clientAddressFilter.length > 0;
+  return attributes.clientAddressFilter.length > 0 ? attributes.clientAddressFilter : networks;
 }
 
 /** What a query means by itself, by the attributes of its catalog and the record of its object. */

@@ -1,11 +1,13 @@
 /** The image service: a request in, a reply out. It knows nothing of sockets; `face.ts` puts it behind HTTP. */
 import { performance } from 'node:perf_hooks';
 import type { ResponseCache } from '../cache/cache.js';
+import type { CachedReply } from '../cache/types.js';
 import type { Engine } from '../engine.js';
 import { PyramidionError, toPyramidionError } from '../errors.js';
 import type { Library } from '../library/library.js';
 import type { Attributes } from '../library/types.js';
 import { formatError, formatProperties, formatText, formOf } from '../protocol/image-serving/properties.js';
+import { peekCommand } from '../protocol/image-serving/query.js';
 import { ruleHeaders } from '../protocol/image-serving/rules.js';
 import { checkUrlLength, type IsUrl, readUrl } from '../protocol/image-serving/url.js';
 import { contentReply, errorReply } from '../reply/reply.js';
@@ -16,7 +18,7 @@ import { answerPicture } from './picture-requests.js';
 import { type PictureContext, Pictures, policyOf } from './pictures.js';
 import { type KnownReply, Recall } from './recall.js';
 import type { ServiceRequest } from './request.js';
-import { type Admitted, admit, type Resolved, resolve } from './resolution.js';
+import { type Asked, admit, ask, inPlaceOf, type Resolved, resolve } from './resolution.js';
 import { answerText } from './text-requests.js';
 import { Trace } from './trace.js';
 
@@ -78,7 +80,7 @@ export class ImageService {
   /** Answers a request. Resolves always: whatever goes wrong is a reply. */
   async handle(request: ServiceRequest): Promise<Answer> {
     const trace = new Trace();
-    const seen: Seen = { admitted: null, resolved: null };
+    const seen: Seen = { asked: null, resolved: null };
     try {
       return { reply: await this.#answer(request, trace, seen), trace };
     } catch (thrown) {
@@ -100,9 +102,9 @@ export class ImageService {
     if (request.method === 'OPTIONS') return preflight();
     if (isEmpty(url)) return isEnabled ? probeReply(copyright, nowMs) : disabledReply(nowMs);
     if (!isEnabled) throw new PyramidionError('SERVICE_DISABLED', 'the service is switched off');
-    const admitted = admit(url, request.remoteAddress, library, { allowDefaultCatalog }, trace);
-    seen.admitted = admitted;
-    const resolved = await resolve(admitted, library, trace);
+    seen.asked = ask(url, request.remoteAddress, library, trace);
+    seen.asked = admit(seen.asked, { allowDefaultCatalog });
+    const resolved = await resolve(seen.asked, library, trace);
     seen.resolved = resolved;
     const { type } = resolved.modifiers.req;
     const context: AnswerContext = {
@@ -116,38 +118,41 @@ export class ImageService {
     };
     const isPicture = type === 'img' || type === 'tmb';
     const reply = isPicture ? await answerPicture(resolved, context) : await answerText(resolved, context);
-    const headers = ruleHeaders(reply.headers, resolved.headers, resolved.modifiers.variables);
+    const headers = ruleHeaders(reply.headers, resolved.ruled.headers, resolved.modifiers.variables);
     return { ...reply, headers };
   }
 
   async #fail(request: ServiceRequest, error: PyramidionError, trace: Trace, seen: Seen): Promise<Reply> {
     const { retryAfterS, onEvent, library } = this.#options;
     const nowMs = Date.now();
-    const { attributes } = seen.admitted ?? library.catalogs.default;
-    const outcome = outcomeOf(error, seen.admitted?.object ?? '', attributes.errorDetail);
+    const { asked, resolved } = seen;
+    const { attributes } = resolved ?? asked ?? library.catalogs.default;
+    const outcome = outcomeOf(error, asked?.object ?? '', attributes.errorDetail);
     trace.processingStatus = outcome.processing;
     trace.exception = `${error.code}: ${error.message}`;
     if (trace.parsedAt === 0) trace.parsedAt = performance.now();
     if (outcome.processing === 3) onEvent({ kind: 'error', url: request.url, error });
-    const { req, delivery } = seen.resolved?.modifiers ?? {};
-    const isPicture = req === undefined || req.type === 'img' || req.type === 'tmb';
-    const isShown = isPicture && seen.admitted !== null && outcome.status === 403;
-    const shown = isShown ? await this.#errorImage(request, seen.admitted, attributes, outcome, trace) : null;
-    if (shown !== null) return shown;
-    const form = req === undefined ? 'text' : formOf(req);
-    const text = formatError(outcome, form, { handler: delivery?.handler, id: delivery?.id });
+    // What could not be understood is answered in the form that it seems to ask for.
+    const [type = '', ...options] = peekCommand(asked?.query ?? '', 'req')?.split(',') ?? ['img'];
+    const { req, delivery } = resolved?.modifiers ?? { req: { type, options }, delivery: null };
+    const isPicture = req.type === 'img' || req.type === 'tmb';
+    const isShown = isPicture && outcome.status === 403;
+    const shown = isShown ? await this.#errorImage(request, asked, attributes, outcome, trace) : null;
+    if (shown !== null) return errorReply({ status: 200 }, shown, { nowMs, retryAfterS });
+    const id = delivery?.id ?? peekCommand(asked?.query ?? '', 'id') ?? '';
+    const text = formatError(outcome, formOf(req), { id });
     return errorReply({ status: text.status ?? outcome.status }, text, { nowMs, retryAfterS });
   }
 
   /** The picture that shows errors, if there is one and it can be made: it never fails a second time. */
   async #errorImage(
     request: ServiceRequest,
-    admitted: Admitted | null,
+    asked: Asked | null,
     { errorImage }: Attributes,
     { title, message }: ErrorOutcome,
     trace: Trace,
-  ): Promise<Reply | null> {
-    if (errorImage === '' || admitted === null) return null;
+  ): Promise<CachedReply | null> {
+    if (errorImage === '' || asked === null) return null;
     const { pictures } = this;
     const own = new Trace();
     try {
@@ -156,19 +161,14 @@ export class ImageService {
         ['error.title', title],
         ['error.message', message],
       ]);
-      const asked = { ...admitted, object: path.replace(/^\/+/, ''), query };
-      const resolved = await resolve(asked, this.#options.library, own, variables);
+      const resolved = await resolve(inPlaceOf(asked, path, query), this.#options.library, own, variables);
       const { reply, key, use } = await pictures.get(pictures.wantedOf(resolved), {
         control: 'on',
         policy: policyOf(resolved),
         signal: request.signal,
       });
       Object.assign(trace, { cacheUse: use, cacheKey: key, digest: reply.digest });
-      return {
-        status: 200,
-        headers: { 'content-type': reply.mediaType, 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' },
-        body: reply.body,
-      };
+      return reply;
     } catch {
       return null;
     }
@@ -177,7 +177,7 @@ export class ImageService {
 
 /** How far a request came. */
 interface Seen {
-  admitted: Admitted | null;
+  asked: Asked | null;
   resolved: Resolved | null;
 }
 

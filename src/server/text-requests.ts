@@ -1,4 +1,5 @@
 /** Every other kind of request: what is known of pictures, images, records and catalogs, as text. */
+import { createHash } from 'node:crypto';
 import { PyramidionError } from '../errors.js';
 import type { PictureInfo } from '../picture/picture.js';
 import { formatProperties, formatText, type TextBody } from '../protocol/image-serving/properties.js';
@@ -16,11 +17,12 @@ import {
 import { formatRecordText, type RequestOptions, readRequestOptions } from '../protocol/image-serving/requests.js';
 import { resolvedQuery } from '../protocol/image-serving/resolved.js';
 import { versionId } from '../protocol/image-serving/version-id.js';
-import { defaultRequest } from '../region/request.js';
-import { contentReply } from '../reply/reply.js';
+import { defaultRequest, type ImageRequest } from '../region/request.js';
+import { taggedReply } from '../reply/reply.js';
 import type { Reply } from '../reply/types.js';
 import type { AnswerContext } from './context.js';
-import { policyOf } from './pictures.js';
+import { conditionOf, lastModifiedOf, lifetimeOf } from './keeping.js';
+import { policyOf, subjectOf } from './pictures.js';
 import { type Resolved, viewCatalogOf } from './resolution.js';
 
 /** Milliseconds clients may keep an answer, by where that is said; none is not kept at all. */
@@ -35,15 +37,27 @@ interface Text {
 export async function answerText(resolved: Resolved, context: AnswerContext): Promise<Reply> {
   const options = readRequestOptions(resolved.modifiers.req);
   const { text, keeping } = await textOf(resolved, options, context);
-  const { attributes, located, modifiers } = resolved;
-  const ttlMs = {
-    catalog: located.record?.expirationMs ?? attributes.expirationMs,
-    other: attributes.nonImgExpirationMs,
-    none: 0,
-  }[keeping];
-  const isOff = keeping === 'none' || !modifiers.delivery.cache.client;
-  context.trace.cacheUse = 'IGNORED';
-  return contentReply(text.body, text.mediaType, { lifetime: { ttlMs, isOff }, nowMs: context.nowMs });
+  const { attributes, modifiers } = resolved;
+  const { trace, request, nowMs } = context;
+  const isOff = !modifiers.delivery.cache.client;
+  const lifetimes = {
+    catalog: lifetimeOf(resolved, attributes.expirationMs),
+    other: { ttlMs: attributes.nonImgExpirationMs, isOff: isOff && attributes.nonImgExpirationMs >= 0 },
+    none: { ttlMs: 0, isOff: true },
+  };
+  const digest = createHash('md5').update(text.body).digest('hex');
+  trace.cacheUse = 'IGNORED';
+  trace.digest = digest;
+  return taggedReply(
+    { ...text, digest },
+    {
+      lifetime: lifetimes[keeping],
+      nowMs,
+      condition: conditionOf(request),
+      lastModifiedMs: keeping === 'catalog' ? lastModifiedOf(resolved) : null,
+      vary: [],
+    },
+  );
 }
 
 async function textOf(resolved: Resolved, options: RequestOptions, context: AnswerContext): Promise<Text> {
@@ -93,10 +107,9 @@ async function textOf(resolved: Resolved, options: RequestOptions, context: Answ
 }
 
 /** What a client would have to ask for to get the same without our catalogs. */
-function resolvedText({ located, modifiers, attributes }: Resolved): string {
-  const object = attributes.rootId === '' ? located.object : `${attributes.rootId}/${located.object}`;
-  const query = resolvedQuery(modifiers);
-  return `${object}${query === '' ? '' : `?${query}`}`;
+function resolvedText(resolved: Resolved): string {
+  const query = resolvedQuery(resolved.modifiers);
+  return `${resolved.url.isRooted ? '/' : ''}${subjectOf(resolved)}${query === '' ? '' : `?${query}`}`;
 }
 
 async function viewProps(resolved: Resolved, context: AnswerContext): Promise<Properties> {
@@ -124,7 +137,7 @@ async function viewProps(resolved: Resolved, context: AnswerContext): Promise<Pr
 
 async function imageProps(resolved: Resolved, context: AnswerContext): Promise<Properties> {
   const { located, attributes } = resolved;
-  const wanted = context.pictures.wantedOf(resolved, defaultRequest);
+  const wanted = context.pictures.wantedOf(resolved, SMALLEST);
   const { info, plan, hasXmp } = await context.pictures.inspect(wanted, context.request.signal);
   return imageProperties({
     width: info.width,
@@ -145,8 +158,11 @@ async function imageProps(resolved: Resolved, context: AnswerContext): Promise<P
   });
 }
 
+/** What is asked of an image for its own properties: a picture that no limit refuses. */
+const SMALLEST: ImageRequest = { ...defaultRequest, view: { ...defaultRequest.view, wid: 1, hei: 1 } };
+
 async function contextProps(resolved: Resolved, { pictures, request }: AnswerContext): Promise<Properties> {
-  const { info } = await pictures.inspect(pictures.wantedOf(resolved, defaultRequest), request.signal);
+  const { info } = await pictures.inspect(pictures.wantedOf(resolved, SMALLEST), request.signal);
   return contextProperties({ ...versionsOf(resolved, info), width: info.width, height: info.height });
 }
 

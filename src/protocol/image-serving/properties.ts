@@ -1,5 +1,4 @@
 /** Properties as text, script, XML and JSONP (§9.2), and errors in the same forms. */
-import type { RequestType } from './commands.js';
 
 /** How properties are written. */
 export type PropertyForm = 'text' | 'javascript' | 'xml' | 'json';
@@ -86,7 +85,7 @@ export function formatError(
 }
 
 /** The form that errors of a request take: that of its answer, or text. */
-export function formOf(req: { readonly type: RequestType; readonly options: readonly string[] }): PropertyForm {
+export function formOf(req: { readonly type: string; readonly options: readonly string[] }): PropertyForm {
   const words = req.options.map((option) => option.toLowerCase());
   return PROPERTY_FORMS.find((form) => words.includes(form)) ?? (req.type === 'ctx' ? 'json' : 'text');
 }

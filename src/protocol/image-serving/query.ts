@@ -141,6 +141,21 @@ export function readQuery(query: string | readonly string[], context: QueryConte
   return { commands, ignored, variables };
 }
 
+/**
+ * The last value of a command in a query that may not be right as a whole: errors are told in the form that was asked for. Neither
+ * macros nor variables are looked at. null: it is not there, or cannot be decoded.
+ */
+export function peekCommand(query: string, name: string): string | null {
+  const start = `${name}=`;
+  const piece = query.split('&').findLast((text) => text.slice(0, start.length).toLowerCase() === start);
+  if (piece === undefined) return null;
+  try {
+    return decode(name, piece.slice(start.length));
+  } catch {
+    return null;
+  }
+}
+
 /** The pieces between `&`, less those inside the brackets of nested requests. Throws `INVALID_REQUEST`. */
 export function split(text: string): string[] {
   if (!/[({]/.test(text)) return text.split('&');

@@ -4,6 +4,7 @@ import {
   decode,
   decodePercent,
   encode,
+  peekCommand,
   type QueryContext,
   readQuery,
   split,
@@ -181,4 +182,11 @@ describe('macros', () => {
 test('a query of more than 16 KiB is refused', () => {
   expect(read(`a=${'1'.repeat(16382)}`)).toHaveLength(1);
   expect(() => read(`a=${'1'.repeat(16383)}`)).toThrow(tooLong);
+});
+
+test('a command can be looked for in a query that is not right', () => {
+  expect(peekCommand('wid=%zz&REQ=props,json&id=1', 'req')).toBe('props,json');
+  expect(peekCommand('req=img&req=props%2Cxml', 'req')).toBe('props,xml');
+  expect(peekCommand('req=%zz', 'req')).toBeNull();
+  expect(peekCommand('.req=props&prereq=1', 'req')).toBeNull();
 });
