@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { setTimeout as rest } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -18,6 +18,9 @@ const PATIENCE_MS = 30_000;
 
 /** Git ignores it. */
 const library = fileURLToPath(new URL('../build/sample', import.meta.url));
+
+/** A folder beside the library. @param {string} name */
+const beside = (name) => join(dirname(library), name);
 
 const port = readPort();
 if (port === null) {
@@ -60,7 +63,9 @@ async function start(port) {
   console.log(`The sample library is ${relative(process.cwd(), library)}; what is missing of it is made now.`);
   const isNew = await makeSampleLibrary(library, console.log);
   if (isNew) console.log(`Made in ${((performance.now() - begun) / 1000).toFixed(1)} s.`);
-  process.argv.splice(2, Number.POSITIVE_INFINITY, 'serve', library, '--host', HOST, '--port', String(port));
+  const options = { host: HOST, port: String(port), 'cache-root': beside('cache'), 'log-folder': beside('logs') };
+  const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+  process.argv.splice(2, Number.POSITIVE_INFINITY, 'serve', library, ...flags);
   const server = import('../dist/cli.js');
   await Promise.race([server, showWhenListening(`http://${HOST}:${port}`)]);
   await server;
