@@ -6,6 +6,8 @@ export interface AccountEntry {
   /** Length of its body. */
   readonly bytes: number;
   readonly subject: string;
+  /** As of when it counted when it was stored, milliseconds since 1970; 0 where that was in an earlier run. */
+  readonly validatedAt: number;
 }
 
 /** The entries of the disk tier, least recently used first, against its two bounds. */
@@ -50,14 +52,15 @@ export class DiskAccount {
     this.#entries.set(key, entry);
   }
 
-  /** Whether a body could be noted at all, were it alone. */
-  canHold(bytes: number): boolean {
-    return bytes <= this.#maxBytes && this.#maxEntries >= 1;
+  /** Whether an entry may be noted: it would fit, were it alone, and does not take the place of one that counts as of later. */
+  accepts(key: string, { bytes, validatedAt }: AccountEntry): boolean {
+    const isOlder = validatedAt < (this.#entries.get(key)?.validatedAt ?? 0);
+    return bytes <= this.#maxBytes && this.#maxEntries >= 1 && !isOlder;
   }
 
   /**
    * The entry that has to go next, before a body of `bytes` fits in under `key`, or without these for the bounds to hold
-   * as it is; null when nothing has to go. For a body that {@link canHold}.
+   * as it is; null when nothing has to go. For an entry that is accepted.
    */
   victim(key?: string, bytes = 0): string | null {
     const replaced = key === undefined ? undefined : this.#entries.get(key);

@@ -56,9 +56,14 @@ export class DiskKeeper implements Keeper {
     return { entries: size, bytes, evicted: this.#evicted, damaged: this.#damaged };
   }
 
-  admit({ key, part, bytes, subject }: Candidate): Promise<boolean> {
+  get isReady(): boolean {
+    return this.#isComplete;
+  }
+
+  admit({ key, part, bytes, subject, validatedAt }: Candidate): Promise<boolean> {
     return this.#inTurn(async () => {
-      if (!this.#isComplete || !this.#account.canHold(bytes)) return false;
+      const entry = { bytes, subject, validatedAt };
+      if (!this.#isComplete || !this.#account.accepts(key, entry)) return false;
       try {
         await this.#makeRoom(key, bytes);
         const path = this.#layout.path(key);
@@ -67,7 +72,7 @@ export class DiskKeeper implements Keeper {
         this.#warn('an entry of the cache could not be written', error);
         return false;
       }
-      this.#account.set(key, { bytes, subject });
+      this.#account.set(key, entry);
       return true;
     }, false);
   }
@@ -123,7 +128,7 @@ export class DiskKeeper implements Keeper {
   }
 
   async #begin(entries: Iterable<readonly [string, AccountEntry]>): Promise<void> {
-    for (const [key, { bytes, subject }] of entries) this.#account.set(key, { bytes, subject });
+    for (const [key, entry] of entries) this.#account.set(key, entry);
     // The bounds may have become narrower since.
     await this.#makeRoom().catch((error: unknown) => this.#warn('an entry of the cache could not be removed', error));
     this.#isComplete = true;

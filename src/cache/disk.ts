@@ -163,7 +163,8 @@ export class DiskTier {
     try {
       await inFolder(root, () => writeEntry(part.path, key, entry));
       this.#uses.flush();
-      return await this.#keeper.admit({ key, part: basename(part.path), bytes: body.byteLength, subject });
+      const candidate = { key, part: basename(part.path), bytes: body.byteLength, subject };
+      return await this.#keeper.admit({ ...candidate, validatedAt: entry.validatedAt });
     } catch (error) {
       this.#warn('an entry of the cache could not be written', error);
       return false;

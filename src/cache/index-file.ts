@@ -62,7 +62,7 @@ export async function takeIndex(layout: Layout): Promise<readonly (readonly [str
   // The checksum says that the lines are those of writeIndex.
   return entries.map((line) => {
     const [key, bytes, subject] = JSON.parse(line) as [string, number, string];
-    return [key, { bytes, subject }];
+    return [key, { bytes, subject, validatedAt: 0 }];
   });
 }
 

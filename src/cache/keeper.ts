@@ -9,6 +9,8 @@ export interface Candidate {
   /** Length of its body. */
   readonly bytes: number;
   readonly subject: string;
+  /** As of when it counts, milliseconds since 1970. */
+  readonly validatedAt: number;
 }
 
 /** What is on disk, as far as is known. */
@@ -25,7 +27,12 @@ export interface DiskCounts {
 /** The only one that gives entries their names and takes them away. Nothing rejects: what fails is warned of. */
 export interface Keeper {
   readonly counts: DiskCounts;
-  /** Makes room and renames the file. false: it was not done, and the file is the caller's to remove. */
+  /** The folders have been looked through: until then whoever wants something admitted or removed has to wait. */
+  readonly isReady: boolean;
+  /**
+   * Makes room and renames the file. false: it was not done, as it does not fit or another process has stored what counts as of
+   * later; the file is the caller's to remove.
+   */
   admit(candidate: Candidate): Promise<boolean>;
   /** Notes that entries were read, in this order. Keys without an entry do no harm. */
   use(keys: readonly string[]): void;
@@ -50,6 +57,7 @@ export interface Listener {
 /** The keeper of a cache that lives in memory only. */
 export const noDisk: Keeper = {
   counts: { entries: 0, bytes: 0, evicted: 0, damaged: 0 },
+  isReady: true,
   admit: async () => false,
   use: () => {},
   remove: async () => true,

@@ -51,6 +51,10 @@ export class MemberKeeper implements Keeper {
     return this.#counts;
   }
 
+  get isReady(): boolean {
+    return true;
+  }
+
   async admit(candidate: Candidate): Promise<boolean> {
     // What is not waited for must not be done either, as the file is removed.
     if (this.#isSilent) {
@@ -73,7 +77,7 @@ export class MemberKeeper implements Keeper {
       this.#warn('an entry of the cache could not be removed', error);
       return false;
     }
-    await this.#ask((id) => ({ kind: 'remove', key, from: this.#name, id }), this.#isSilent ? 0 : this.#answerMs);
+    this.#tell({ kind: 'remove', key, from: this.#name });
     return true;
   }
 
@@ -93,10 +97,14 @@ export class MemberKeeper implements Keeper {
     this.#isSilent = false;
     this.#counts = { ...this.#counts, entries: message.entries, bytes: message.bytes };
     if (message.kind === 'counts') return;
-    if (message.from === this.#name) {
-      if (message.kind !== 'purged' || message.count !== null) this.#answers.get(message.id)?.(message);
-    } else if (message.kind === 'purged') this.#listener.onPurge(message.filter);
-    else if (message.done) this.#listener.onChange(message.key);
+    const isMine = message.from === this.#name;
+    if (message.kind === 'removed') {
+      if (!isMine) this.#listener.onChange(message.key);
+    } else if (message.kind === 'admitted') {
+      if (isMine) this.#answers.get(message.id)?.(message);
+      else if (message.done) this.#listener.onChange(message.key);
+    } else if (!isMine) this.#listener.onPurge(message.filter);
+    else if (message.count !== null) this.#answers.get(message.id)?.(message);
   }
 
   /** The primary's answer; null when there is none in time. */

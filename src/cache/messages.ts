@@ -14,14 +14,14 @@ export type ToPrimary =
   | { readonly kind: 'hello' }
   | { readonly kind: 'use'; readonly keys: readonly string[] }
   | ({ readonly kind: 'admit'; readonly candidate: Candidate } & Asker)
-  | ({ readonly kind: 'remove'; readonly key: string } & Asker)
+  | { readonly kind: 'remove'; readonly key: string; readonly from: string }
   | ({ readonly kind: 'purge'; readonly filter: PurgeFilter } & Asker);
 
 /** What the primary says of: answers, and what is news for everyone else. */
 export type News =
   | { readonly kind: 'counts' }
   | ({ readonly kind: 'admitted'; readonly key: string; readonly done: boolean } & Asker)
-  | ({ readonly kind: 'removed'; readonly key: string; readonly done: boolean } & Asker)
+  | { readonly kind: 'removed'; readonly key: string; readonly from: string }
   /** Told when it begins, with `count` null, and when it is done. */
   | ({ readonly kind: 'purged'; readonly filter: PurgeFilter; readonly count: number | null } & Asker);
 

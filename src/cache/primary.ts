@@ -25,6 +25,10 @@ export class PrimaryKeeper implements Keeper {
     return this.#disk.counts;
   }
 
+  get isReady(): boolean {
+    return this.#disk.isReady;
+  }
+
   admit(candidate: Candidate): Promise<boolean> {
     return this.#admit(candidate, MYSELF);
   }
@@ -34,7 +38,7 @@ export class PrimaryKeeper implements Keeper {
   }
 
   remove(key: string): Promise<boolean> {
-    return this.#remove(key, MYSELF);
+    return this.#remove(key, MYSELF.from);
   }
 
   purge(filter: PurgeFilter): Promise<number> {
@@ -56,10 +60,9 @@ export class PrimaryKeeper implements Keeper {
       case 'use':
         return this.#disk.use(message.keys);
       case 'admit':
-        if (await this.#admit(message.candidate, message)) this.#listener.onChange(message.candidate.key);
-        return;
+        return this.#serveAdmit(message.candidate, message);
       case 'remove':
-        await this.#remove(message.key, message);
+        await this.#remove(message.key, message.from);
         return this.#listener.onChange(message.key);
       case 'purge':
         this.#listener.onPurge(message.filter);
@@ -68,15 +71,21 @@ export class PrimaryKeeper implements Keeper {
     }
   }
 
+  /** Does not let a member wait for long: it would take the primary for dead. */
+  async #serveAdmit(candidate: Candidate, { from, id }: Asker): Promise<void> {
+    if (!this.#disk.isReady) this.#tell({ kind: 'admitted', key: candidate.key, done: false, from, id });
+    else if (await this.#admit(candidate, { from, id })) this.#listener.onChange(candidate.key);
+  }
+
   async #admit(candidate: Candidate, { from, id }: Asker): Promise<boolean> {
     const done = await this.#disk.admit(candidate);
     this.#tell({ kind: 'admitted', key: candidate.key, done, from, id });
     return done;
   }
 
-  async #remove(key: string, { from, id }: Asker): Promise<boolean> {
+  async #remove(key: string, from: string): Promise<boolean> {
     const done = await this.#disk.remove(key);
-    this.#tell({ kind: 'removed', key, done, from, id });
+    this.#tell({ kind: 'removed', key, from });
     return done;
   }
 

@@ -50,7 +50,10 @@ export async function scan(layout: Layout, isStopped: () => boolean, warn: Warn)
     }
   }
   found.sort((a, b) => a.listed.usedAt - b.listed.usedAt);
-  return { entries: found.map(({ key, listed }) => [key, listed]), damaged };
+  return {
+    entries: found.map(({ key, listed: { bytes, subject } }) => [key, { bytes, subject, validatedAt: 0 }]),
+    damaged,
+  };
 }
 
 async function namesIn(

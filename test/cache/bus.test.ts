@@ -1,9 +1,11 @@
 import cluster from 'node:cluster';
 import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { localBus } from '../../src/cache/bus.js';
 import type { ResponseCache } from '../../src/cache/cache.js';
+import { noDisk } from '../../src/cache/keeper.js';
+import { PrimaryKeeper } from '../../src/cache/primary.js';
 import type { CacheBus, CachedReply, CacheOptions } from '../../src/cache/types.js';
 import { start } from '../robust/processes.js';
 import { entryPath, gate, keyOf, never, onDisk, replyOf, requestOf, total, type World, worlds } from './sample.js';
@@ -15,8 +17,10 @@ async function cached(shared: World, options: Partial<CacheOptions> = {}) {
   const { primary, members } = localBus(2);
   const [first, second] = members;
   if (first === undefined || second === undefined) throw new Error('there are two members');
+  const keeper = await shared.open({ ...options, bus: primary });
+  await lookedThrough(keeper);
   return {
-    keeper: await shared.open({ ...options, bus: primary }),
+    keeper,
     a: await shared.open({ ...options, bus: first }),
     b: await shared.open({ ...options, bus: second }),
   };
@@ -25,6 +29,13 @@ async function cached(shared: World, options: Partial<CacheOptions> = {}) {
 /** Waits until messages that are under way have arrived: each takes one turn of the loop. */
 async function arrived(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+}
+
+/** Waits until a primary has looked through its folders: until then it lets members write nothing. */
+async function lookedThrough(keeper: ResponseCache): Promise<void> {
+  await keeper.purge({ subject: 'none' });
+  // Members do not keep what they make before they have heard of the purge.
+  await arrived();
 }
 
 const text = (reply: CachedReply): string => Buffer.from(reply.body).toString();
@@ -100,6 +111,30 @@ describe('caches of several processes', () => {
     expect(await put(b, 'x', 'none')).toBe('REUSED new');
   });
 
+  test('keep the newer one of two that were made at the same time, whichever is written last', async () => {
+    const shared = world();
+    const { a, b } = await cached(shared);
+    const [begun, making] = [gate<void>(), gate<CachedReply>()];
+    const slow = a.get(
+      requestOf('x', {
+        make: () => {
+          begun.open();
+          return making.promise;
+        },
+      }),
+    );
+    await begun.promise;
+    shared.now += 1;
+    await put(b, 'x', 'new', 'update');
+    // Both are written now: neither has heard of the other.
+    making.open(replyOf('old'));
+    await Promise.all([slow, b.flush()]);
+    await Promise.all([a.flush(), arrived()]);
+    await arrived();
+    expect(await put(a, 'x', 'none')).toBe('REUSED new');
+    expect(await put(b, 'x', 'none')).toBe('REUSED new');
+  });
+
   test('purge together, whoever is asked to', async () => {
     const { keeper, a, b } = await cached(world());
     const all = [keeper, a, b];
@@ -149,6 +184,21 @@ describe('caches of several processes', () => {
     expect(b.peek(keyOf('x'))).toBe(null);
   });
 
+  test('have nothing written while the primary looks through the folders, and do not wait for it', async () => {
+    const shared = world();
+    const { primary, members } = localBus(1);
+    const [member] = members;
+    if (member === undefined) throw new Error('there is a member');
+    const endless = { ...noDisk, isReady: false, admit: () => new Promise<boolean>(() => {}) };
+    new PrimaryKeeper(endless, primary, { onChange: () => {}, onPurge: () => {} });
+    const cache = await shared.open({ bus: member });
+    await put(cache, 'x', 'one');
+    await cache.flush();
+    expect(cache.snapshot().skipped).toBe(1);
+    expect(readdirSync(shared.root())).toEqual([]);
+    expect(shared.warnings).toEqual([]);
+  });
+
   test('leave the index by the primary', async () => {
     const shared = world();
     const { keeper, a, b } = await cached(shared);
@@ -188,21 +238,40 @@ describe('a member whose primary does not answer', () => {
     expect(existsSync(entryPath([shared.root()], keyOf('x')))).toBe(false);
   });
 
-  test('writes again when it has heard of it', async () => {
-    const shared = world();
-    const { primary, members } = localBus(1);
-    const [member] = members;
-    if (member === undefined) throw new Error('there is a member');
-    const cache = await shared.open({ bus: member }, { answerMs: 1 });
-    await put(cache, 'x', 'one');
-    await cache.flush();
-    const keeper = await shared.open({ bus: primary });
-    await keeper.purge({ subject: 'none' });
-    await arrived();
-    const patient = await shared.open({ bus: member });
-    await put(patient, 'y', 'two');
-    await patient.flush();
-    expect(onDisk([shared.root()])).toEqual(new Map([[keyOf('y'), 3]]));
+  test('waits for one answer only, and writes again when it has heard of it', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const shared = world();
+      const { primary, members } = localBus(1);
+      const [member] = members;
+      if (member === undefined) throw new Error('there is a member');
+      let isCut = true;
+      const asked = gate<void>();
+      const send = (message: unknown): void => {
+        if (!isCut) member.send(message);
+        else if ((message as { kind: string }).kind === 'admit') asked.open();
+      };
+      const cache = await shared.open({ bus: { ...member, send } });
+      const keeper = await shared.open({ bus: primary });
+      await lookedThrough(keeper);
+      await put(cache, 'x', 'one');
+      await asked.promise;
+      vi.advanceTimersByTime(2000);
+      await cache.flush();
+      await put(cache, 'y', 'two');
+      await cache.flush();
+      isCut = false;
+      // It asks whether somebody is there, and does not wait for that.
+      await put(cache, 'z', 'three');
+      await cache.flush();
+      expect([cache.snapshot().skipped, onDisk([shared.root()]).size]).toEqual([3, 0]);
+      await arrived();
+      await put(cache, 'v', 'four');
+      await cache.flush();
+      expect(onDisk([shared.root()])).toEqual(new Map([[keyOf('v'), 4]]));
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 
