@@ -8,6 +8,7 @@ import { Agent, get } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { availableParallelism, cpus, tmpdir, totalmem } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import sharp from 'sharp';
 import { Engine, VERSION } from '../dist/index.js';
 import { source } from './sources.mjs';
@@ -83,7 +84,9 @@ export function temporaryFolder(name) {
  * @param {readonly string[]} args of `node` @param {number} port @returns {Promise<Server>}
  */
 export async function startNode(args, port) {
-  const child = kept(spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] }));
+  const child = kept(spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] }));
+  // What a server says of itself is not ours to show; what goes wrong is.
+  createInterface({ input: child.stderr }).on('line', (line) => / INFO /.test(line) || console.error(line));
   const close = () => end(child);
   await reachableOrClosed([child], port, close);
   return { port, pids: () => family(Number(child.pid)), close };
