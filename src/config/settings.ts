@@ -34,7 +34,7 @@ const PTIFF_MANAGER = {
     'maxMemory',
     bytes(MIN_BUDGET_BYTES),
     '3G',
-    'memory of all builds together, of each process',
+    'memory of all builds together, shared among the processes',
     {
       flag: '--max-memory <bytes>',
     },
@@ -74,7 +74,7 @@ const IMAGE_SERVER = {
     'WorkerThreads',
     whole(0, 1024),
     10,
-    'pictures made at once in a process; 0 is one a processor, and more than that are never made',
+    'pictures made at once, shared among the processes; none makes more than there are processors, which is what 0 stands for',
     { aliases: ['IS::WorkerThreads'], flag: '--worker-threads <n>' },
   ),
   maxNonDsfSize: setting(
