@@ -107,21 +107,33 @@ function isAsStored({ pyramid, pixels }: OpenImage, { output }: ImageRequest, { 
   return isPlain && keepsSpace && isOpaque && keepsCoding && pixels.space !== 'cmyk';
 }
 
-/** Carries out a plan. Errors: those of reading and of native code, `LIMIT_EXCEEDED` (`maxMessageSize`), `ABORTED`. */
+/**
+ * The stored tile that a planned view is; null where it is none, or its bytes are no file by themselves. Errors: those of reading,
+ * `LIMIT_EXCEEDED` (`maxMessageSize`).
+ */
+export async function storedView(
+  image: OpenImage,
+  { tile, encoding }: ViewPlan,
+  limits: RenderLimits,
+  signal: AbortSignal | undefined,
+): Promise<Rendition | null> {
+  if (tile === null) return null;
+  const stored = await image.storedTile(tile.level, tile.column, tile.row, encoding.encode.icc !== null, signal);
+  if (!stored?.browserSafe) return null;
+  const { bytes, width, height } = stored;
+  return checkSize({ bytes, mediaType: encoding.mediaType, width, height, quality: null, tile }, limits);
+}
+
+/**
+ * Makes the pixels of a plan, also where {@link storedView} has none. Errors: those of reading and of native code, `LIMIT_EXCEEDED`
+ * (`maxMessageSize`), `ABORTED`.
+ */
 export async function carryOut(
   image: OpenImage,
-  plan: ViewPlan,
+  plan: Pick<ViewPlan, 'region' | 'colour' | 'dither' | 'encoding'>,
   { renderer, limits, signal }: { renderer: Renderer; limits: RenderLimits; signal: AbortSignal },
 ): Promise<Rendition> {
-  const { tile, encoding } = plan;
-  const { mediaType } = encoding;
-  if (tile !== null) {
-    const stored = await image.storedTile(tile.level, tile.column, tile.row, encoding.encode.icc !== null, signal);
-    if (stored?.browserSafe) {
-      const { bytes, width, height } = stored;
-      return checkSize({ bytes, mediaType, width, height, quality: null, tile }, limits);
-    }
-  }
+  const { mediaType } = plan.encoding;
   const { bytes, width, height, quality } = await makeView(image, plan, { renderer, signal });
   return checkSize({ bytes, mediaType, width, height, quality: quality === 0 ? null : quality, tile: null }, limits);
 }

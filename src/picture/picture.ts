@@ -11,7 +11,16 @@ import {
 import { PyramidionError } from '../errors.js';
 import { ceilDiv, orientedSize, type Rect } from '../geometry.js';
 import type { PixelType } from '../native/contract.js';
-import { carryOut, checkSize, makeView, planView, type Renderer, type Rendition, type ViewPlan } from '../pipeline.js';
+import {
+  carryOut,
+  checkSize,
+  makeView,
+  planView,
+  type Renderer,
+  type Rendition,
+  storedView,
+  type ViewPlan,
+} from '../pipeline.js';
 import { parseModifiers } from '../protocol/image-serving/modifiers.js';
 import type { TileIndex } from '../pyramid/tile-index.js';
 import { completeRequest } from '../region/complete.js';
@@ -212,7 +221,7 @@ export class Picture {
       const region = planRect(this.#image.structure, rect, frame, limits);
       const encoding = tileEncoding(this.#image, icc);
       checkSides(encoding, frame);
-      const plan = { tile: null, region, colour: null, dither: null, encoding };
+      const plan = { region, colour: null, dither: null, encoding };
       return carryOut(this.#image, plan, { renderer: this.#context.renderer, limits, signal });
     });
   }
@@ -255,7 +264,8 @@ export class Picture {
 
   /** What {@link render} would do, as data: no pixel is read. */
   async plan(request: PartialRequest | string, options: ViewOptions = {}): Promise<ViewPlan> {
-    return this.#run(options, ({ limits }) => this.#plan(request, options, limits));
+    this.#checkOpen();
+    return this.#plan(requestOf(request), options, this.#limits(options));
   }
 
   /**
@@ -263,11 +273,20 @@ export class Picture {
    * `rect` pieces of one view, put together, are the view.
    */
   async render(request: PartialRequest | string, options: ViewOptions = {}): Promise<Rendition> {
-    return this.#run(options, async ({ signal, limits }) => {
-      const plan = await this.#plan(request, options, limits);
-      this.#warn(plan.colour?.warnings ?? []);
-      return carryOut(this.#image, plan, { renderer: this.#context.renderer, limits, signal });
-    });
+    return this.view(requestOf(request), options);
+  }
+
+  /** {@link render} for a request that is complete, as `parseModifiers` and `requestOf` yield it: it is not checked again. */
+  async view(request: ImageRequest, options: ViewOptions = {}): Promise<Rendition> {
+    this.#checkOpen();
+    const limits = this.#limits(options);
+    const plan = await this.#plan(request, options, limits);
+    this.#warn(plan.colour?.warnings ?? []);
+    // A stored tile is no more than a read: it takes no renderer, and needs no deadline of its own.
+    const stored = await storedView(this.#image, plan, limits, options.signal);
+    if (stored !== null) return stored;
+    const { renderer } = this.#context;
+    return this.#run(options, ({ signal }) => carryOut(this.#image, plan, { renderer, limits, signal }));
   }
 
   /** Places of a level's tiles in the file, row by row; length 0 where one is missing. Borrowed: do not change them. */
@@ -292,13 +311,14 @@ export class Picture {
     return this.close();
   }
 
-  async #plan(
-    request: PartialRequest | string,
-    { catalog = {} }: ViewOptions,
-    limits: RenderLimits,
-  ): Promise<ViewPlan> {
+  async #plan(request: ImageRequest, { catalog = {} }: ViewOptions, limits: RenderLimits): Promise<ViewPlan> {
     const colours = await this.#context.colours(catalog.colour);
-    return planView(this.#image, requestOf(request), { limits, colours, catalog });
+    return planView(this.#image, request, { limits, colours, catalog });
+  }
+
+  #checkOpen(): void {
+    this.#context.checkOpen();
+    if (this.#closing !== null) throw new PyramidionError('SOURCE_UNREADABLE', `${this.info.name} is closed`);
   }
 
   #warn(warnings: readonly string[]): void {
@@ -331,7 +351,7 @@ export class Picture {
     options: ViewOptions,
     task: (given: { signal: AbortSignal; limits: RenderLimits }) => Promise<Value>,
   ): Promise<Value> {
-    if (this.#closing !== null) throw new PyramidionError('SOURCE_UNREADABLE', `${this.info.name} is closed`);
+    this.#checkOpen();
     const limits = this.#limits(options);
     const running = this.#context.run(options.signal, limits.deadlineMs, (signal) => task({ signal, limits }));
     this.#running.add(running);

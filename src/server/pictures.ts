@@ -133,7 +133,7 @@ export class Pictures {
   #make(wanted: Wanted, signal: AbortSignal): Promise<CachedReply> {
     return this.#use(wanted, signal, async (picture, { file, original }) => {
       const started = performance.now();
-      const rendition = await picture.render(wanted.request, optionsOf(wanted, signal));
+      const rendition = await picture.view(wanted.request, optionsOf(wanted, signal));
       this.#context.onRender(performance.now() - started);
       const { bytes, mediaType, width, height, quality } = rendition;
       return {

@@ -1,4 +1,4 @@
-import { read as readDescriptor, stat as statPath } from 'node:fs';
+import { read as readDescriptor, fstat as statDescriptor, stat as statPath } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { PyramidionError } from '../errors.js';
@@ -88,11 +88,24 @@ export async function openFile(path: string, known: KnownFile = {}): Promise<Sou
     const wanted = Math.max(0, Math.min(length, size - offset));
     return fill(new Uint8Array(wanted), offset, wanted);
   };
-  const verifyInPlace = async (): Promise<void> => {
-    const inPlace = await handle.stat({ bigint: true }).catch((error: unknown) => {
-      throw asSourceError(error, path);
+  let verifying: Promise<void> | null = null;
+  // One look answers all who asked before it began.
+  const verifyInPlace = (): Promise<void> => {
+    verifying ??= new Promise((resolve, reject) => {
+      if (closing !== null) throw new PyramidionError('SOURCE_UNREADABLE', `${name} is closed`);
+      reading += 1;
+      setImmediate(() => {
+        verifying = null;
+        statDescriptor(handle.fd, { bigint: true }, (error, inPlace) => {
+          reading -= 1;
+          if (reading === 0) onIdle();
+          if (error !== null) reject(asSourceError(error, path));
+          else if (isSame(inPlace, identity)) resolve();
+          else reject(changed(name));
+        });
+      });
     });
-    if (!isSame(inPlace, identity)) throw changed(name);
+    return verifying;
   };
   const close = async (): Promise<void> => {
     if (reading > 0) {
