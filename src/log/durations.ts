@@ -63,7 +63,8 @@ export function quantileMs({ count, buckets }: Durations, share: number): number
     const inside = buckets[bucket] ?? 0;
     if (inside > 0 && below + inside >= rank) {
       const lower = bucket === 0 ? 0 : (BOUNDS_MS[bucket - 1] ?? 0);
-      return lower + ((bound - lower) * (rank - below)) / inside;
+      // Never beyond the bound, as rounding would have it.
+      return Math.min(bound, lower + ((bound - lower) * (rank - below)) / inside);
     }
     below += inside;
   }

@@ -152,7 +152,7 @@ export function compilePattern(pattern: string): (entry: AccessEntry) => string 
 
 function named(name: string, kind: string | undefined): Variable | undefined {
   if (kind === 'r') return own(FACTS, name);
-  if (kind === 'o') return text((entry) => headerOf(entry.replyHeaders, name));
+  if (kind === 'o') return text((entry) => sentHeader(entry.replyHeaders, name));
   if (kind !== 'i') return undefined;
   return text(own(HEADERS, name) ?? ((entry) => headerOf(entry.requestHeaders, name)));
 }
@@ -160,6 +160,10 @@ function named(name: string, kind: string | undefined): Variable | undefined {
 function headerOf(headers: LoggedHeaders | undefined, name: string): string {
   const value = headers === undefined ? undefined : own(headers, name);
   return typeof value === 'string' ? value : (value?.join(', ') ?? '');
+}
+
+function sentHeader(headers: readonly string[] = [], name: string): string {
+  return headers.filter((_, at) => at % 2 === 1 && headers[at - 1] === name).join(', ');
 }
 
 function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {

@@ -52,7 +52,8 @@ export interface AccessEntry {
   readonly ifModifiedSince: string;
   /** All headers by their names in lower case, for patterns that name others than these. Left out, such columns are empty. */
   readonly requestHeaders?: LoggedHeaders | undefined;
-  readonly replyHeaders?: LoggedHeaders | undefined;
+  /** Names in lower case and values in turn, as they were sent. Left out, columns of reply headers are empty. */
+  readonly replyHeaders?: readonly string[] | undefined;
 }
 
 /** Headers as `node:http` has them; a reference to them is enough. */

@@ -1,8 +1,7 @@
 /** Everything that requests are answered with, put together from a configuration: all of a server but its listeners. */
 import { mkdir, realpath } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { ResponseCache } from '../cache/cache.js';
-import type { CacheBus } from '../cache/types.js';
+import type { CacheBus, PurgeFilter } from '../cache/types.js';
 import { type Config, changedSettings } from '../config/config.js';
 import { Engine } from '../engine.js';
 import { isUrl } from '../library/assets.js';
@@ -13,6 +12,7 @@ import type { MetricsSnapshot } from '../log/families.js';
 import { expositionOf, Metrics } from '../log/metrics.js';
 import { ServerLog } from '../log/server-log.js';
 import type { ServerStats } from '../log/stats.js';
+import { availableProcessors } from '../pool/machine.js';
 import { presetModifiers } from '../protocol/image-serving/presets.js';
 import { parseRuleSet } from '../protocol/image-serving/rule-set.js';
 import type { Reply } from '../reply/types.js';
@@ -49,6 +49,7 @@ export class ImageCore {
   readonly log: ServerLog;
   /** The reply to a GET below `/viewer/`. */
   readonly viewer: (url: string) => Promise<Reply>;
+  readonly #cache: ResponseCache;
   readonly #metrics: Metrics;
   readonly #siblings: Siblings | null;
   readonly #closers: Closers;
@@ -59,6 +60,7 @@ export class ImageCore {
     this.library = library;
     this.log = parts.log;
     this.viewer = (url) => viewerReply(url, { engine, lookup: library, prepare, roots });
+    this.#cache = parts.cache;
     this.#metrics = parts.metrics;
     this.#siblings = siblings;
     this.#closers = closers;
@@ -78,6 +80,11 @@ export class ImageCore {
       await closers.close();
       throw error;
     }
+  }
+
+  /** Drops kept replies, in all processes of the server; see `ResponseCache.purge`. Yields how many there were. */
+  purge(filter: PurgeFilter): Promise<number> {
+    return this.#cache.purge(filter);
   }
 
   /** The metrics of this process. */
@@ -101,6 +108,7 @@ interface Parts {
   readonly log: ServerLog;
   readonly engine: Engine;
   readonly library: Library;
+  readonly cache: ResponseCache;
   readonly face: HttpFace;
   readonly metrics: Metrics;
   readonly prepare: PictureContext['prepare'];
@@ -146,6 +154,7 @@ async function openParts(config: Config, siblings: Siblings | null, closers: Clo
     isEnabled: server.enabled,
     allowDefaultCatalog: server.allowDefaultCatalogRequests,
     copyright: server.copyright,
+    deadlineMs: server.deadlineMs,
     retryAfterS: server.retryAfterSeconds,
     onEvent: (event) => tellService(log, event),
   });
@@ -170,7 +179,7 @@ async function openParts(config: Config, siblings: Siblings | null, closers: Clo
       onEvent: (event) => tellAlert(log, event),
     }),
   );
-  return { log, engine, library, face, metrics, prepare, roots };
+  return { log, engine, library, cache, face, metrics, prepare, roots };
 }
 
 async function openLogs(
@@ -194,7 +203,7 @@ async function openLogs(
 }
 
 function startEngine({ ptiffManager, imageServer, server }: Config): Promise<Engine> {
-  const processors = availableParallelism();
+  const processors = availableProcessors();
   const { maxRenderRgnPixels, maxMessageSize, maxNonDsfSize, workerThreads } = imageServer;
   const { maxDecodedPixels, deadlineMs } = server;
   return Engine.start({

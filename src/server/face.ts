@@ -76,7 +76,9 @@ export class HttpFace {
     response.writeHead(status, head);
     response.end(method === 'HEAD' ? undefined : body);
     this.#tell(request, trace, {
+      url,
       status,
+      head,
       size: known.size,
       sentBytes: method === 'HEAD' ? 0 : body.length,
       mediaType: known.mediaType,
@@ -109,8 +111,10 @@ export class HttpFace {
     const replied = performance.now();
     // Whoever has its reply is not aborted by the end of it.
     response.off('close', onClose);
-    const sentBytes = this.#send(response, reply, method);
+    const { head, sentBytes } = this.#send(response, reply, method);
     this.#tell(request, trace, {
+      url,
+      head,
       status: client.signal.aborted ? CLIENT_LEFT : reply.status,
       size: Buffer.byteLength(reply.body),
       sentBytes: client.signal.aborted ? 0 : sentBytes,
@@ -123,21 +127,21 @@ export class HttpFace {
     this.#underWay.delete(pending);
   }
 
-  #send(response: ServerResponse, { status, headers, body }: Reply, method: string): number {
-    const flat: string[] = [];
+  #send(response: ServerResponse, { status, headers, body }: Reply, method: string): Pick<Sent, 'head' | 'sentBytes'> {
+    const head: string[] = [];
     for (const name in headers) {
       const value = headers[name];
-      if (typeof value === 'string') flat.push(name, value);
-      else for (const item of value ?? []) flat.push(name, item);
+      if (typeof value === 'string') head.push(name, value);
+      else for (const item of value ?? []) head.push(name, item);
     }
     const length = Buffer.byteLength(body);
     const isBare = status === 304 || status === 204;
-    if (!isBare) flat.push('content-length', String(length));
-    flat.push(...this.#headers);
-    response.writeHead(status, flat);
+    if (!isBare) head.push('content-length', String(length));
+    head.push(...this.#headers);
+    response.writeHead(status, head);
     const isEmpty = isBare || method === 'HEAD';
     response.end(isEmpty ? undefined : body);
-    return isEmpty ? 0 : length;
+    return { head, sentBytes: isEmpty ? 0 : length };
   }
 
   #addressOf({ socket, headers }: IncomingMessage): string {
@@ -156,9 +160,10 @@ export class HttpFace {
     this.#observe({
       sentAt: Date.now(),
       remoteAddress: this.#addressOf(request),
+      localAddress: socket.localAddress,
       localPort: socket.localPort ?? 0,
       method: request.method ?? '',
-      url: request.url ?? '',
+      url: sent.url,
       httpVersion: request.httpVersion,
       status: sent.status,
       processingStatus: trace.processingStatus,
@@ -185,6 +190,8 @@ export class HttpFace {
       ifNoneMatch: headers['if-none-match'] ?? '',
       ifMatch: headers['if-match'] ?? '',
       ifModifiedSince: headers['if-modified-since'] ?? '',
+      requestHeaders: headers,
+      replyHeaders: sent.head,
     });
   }
 }
@@ -194,7 +201,11 @@ const CLIENT_LEFT = 499;
 
 /** What was sent, and when, on the clock of `performance.now`. */
 interface Sent {
+  /** As it came: what mounts the service may have cut that of the request. */
+  readonly url: string;
   readonly status: number;
+  /** Names and values of headers in turn. */
+  readonly head: readonly string[];
   readonly size: number;
   readonly sentBytes: number;
   readonly mediaType: string;

@@ -13,7 +13,9 @@ import { checkUrlLength, type IsUrl, readUrl } from '../protocol/image-serving/u
 import { contentReply, errorReply } from '../reply/reply.js';
 import { type ErrorOutcome, outcomeOf } from '../reply/status.js';
 import type { Reply } from '../reply/types.js';
+import { unlessAborted } from '../source/abort.js';
 import type { AnswerContext, ServiceEvent } from './context.js';
+import { limitTime } from './deadline.js';
 import { answerPicture } from './picture-requests.js';
 import { type PictureContext, Pictures, policyOf } from './pictures.js';
 import { type KnownReply, Recall } from './recall.js';
@@ -38,6 +40,8 @@ export interface ServiceOptions {
   readonly allowDefaultCatalog: boolean;
   /** What an empty request is answered with. */
   readonly copyright: string;
+  /** Milliseconds that a request may take, waiting included; 0 is any. */
+  readonly deadlineMs: number;
   /** Seconds after which a client that was put off may try again. */
   readonly retryAfterS: number;
   /** Is told of errors that are no client's fault, and of texts that clients send to the log. */
@@ -81,10 +85,15 @@ export class ImageService {
   async handle(request: ServiceRequest): Promise<Answer> {
     const trace = new Trace();
     const seen: Seen = { asked: null, resolved: null };
+    // Finding and opening an image may take long, too, where it lies on another server.
+    const { signal, end } = limitTime(request.signal, this.#options.deadlineMs);
     try {
-      return { reply: await this.#answer(request, trace, seen), trace };
+      const answering = this.#answer({ ...request, signal }, trace, seen);
+      return { reply: await unlessAborted(answering, signal), trace };
     } catch (thrown) {
       return { reply: await this.#fail(request, toPyramidionError(thrown), trace, seen), trace };
+    } finally {
+      end();
     }
   }
 

@@ -78,7 +78,7 @@ export const FULL: AccessEntry = {
   ifMatch: '"two"',
   ifModifiedSince: 'Wed, 21 Oct 2015 07:28:00 GMT',
   requestHeaders: { 'user-agent': 'test/1 (x)', via: ['a', 'b'] },
-  replyHeaders: { 'cache-control': 'no-cache' },
+  replyHeaders: ['vary', 'Accept', 'cache-control', 'no-cache', 'vary', 'Origin'],
 };
 
 /** An empty folder for each test; yields its path. */

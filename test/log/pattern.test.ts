@@ -108,7 +108,7 @@ test.each([
   ['%r', 'GET%20/is/image/Shop/a%2520b?wid=200%20HTTP/1.1'],
   ['%s %S %u %v', '304 - - example.org'],
   ['100%% [%{User-Agent}i] %{VIA}i %{absent}i', '100% [test/1%20(x)] a,%20b -'],
-  ['%{Cache-Control}o %{toString}o', 'no-cache -'],
+  ['%{Cache-Control}o %{Vary}o %{toString}o', 'no-cache Accept,%20Origin -'],
   ['%{cachekey}r|%{CACHEUSE}r', 'ab/cdef|REUSED'],
   ['', ''],
 ])('%s', (pattern, expected) => {

@@ -3,13 +3,13 @@
  * `PlatformServer` and the properties of the default manifest. The table that is printed is for quoting.
  */
 import { readdir, readFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readConfig } from '../../src/config/config.js';
 import { MANIFEST } from '../../src/config/manifest.js';
 import { qualifiedName, ROWS } from '../../src/config/settings.js';
+import { availableProcessors } from '../../src/pool/machine.js';
 import { tableProfile } from '../colour/profiles.js';
 import { HeldSource } from './held-source.js';
 import {
@@ -61,7 +61,7 @@ async function begun(server: Running, targets: readonly string[]): Promise<strin
 }
 
 const SIX = Array.from({ length: 6 }, (_, at) => image(`photo.tif?scl=1&rgn=${at},10,90,90`));
-const THREADS = Math.min(10, availableParallelism());
+const THREADS = Math.min(10, availableProcessors());
 /** Each thread has the next view beside the one it makes. */
 const BEGUN = Math.min(6, 2 * THREADS);
 

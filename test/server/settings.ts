@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import sharp from 'sharp';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { type Answered, type Document, type Place, type Running, until } from './start.js';
 
 /** What a row is looked at with. */
@@ -23,10 +23,14 @@ export interface Row {
   readonly shown?: string;
   /** What is set in both cases. */
   readonly beside?: (place: Place) => Document;
+  /** What has to be set together with the value. */
+  readonly with?: (place: Place) => Document;
   /** What is written into the folder of the server before it starts. */
   readonly prepare?: (folder: string) => Promise<void>;
   /** It closes the server, or changes it: nobody else may look at it. */
   readonly isAlone?: boolean;
+  /** Intervals pass as the row says: what happens every few minutes need not be waited for. */
+  readonly hasFakeIntervals?: boolean;
   /** What is asked, as the table tells it. */
   readonly request: string;
   readonly look: (given: Given) => Promise<string>;
@@ -44,11 +48,13 @@ export function testSettings(place: Place, rows: readonly Row[]): void {
   const lookBy = async (row: Row, document: Document, value: unknown): Promise<string> => {
     const folder = await place.prepare(document);
     await row.prepare?.(folder);
+    if (row.hasFakeIntervals) vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const server = await place.start(folder, true);
     try {
       return await row.look({ server, place, value });
     } finally {
       await server.close();
+      vi.useRealTimers();
     }
   };
   beforeAll(async () => {
@@ -65,7 +71,7 @@ export function testSettings(place: Place, rows: readonly Row[]): void {
     const value = typeof row.value === 'function' ? await row.value(place) : row.value;
     const beside = row.beside?.(place) ?? {};
     const byDefault = before.get(row) ?? (await lookBy(row, beside, value));
-    const seen = await lookBy(row, withSetting(beside, row.setting, value), value);
+    const seen = await lookBy(row, withSetting({ ...beside, ...row.with?.(place) }, row.setting, value), value);
     table.push(lineOf([row.setting, row.shown ?? shownValue(value), row.request, byDefault, seen]));
     expect({ byDefault, seen }).toEqual({ byDefault: row.byDefault, seen: row.seen });
     expect(seen).not.toBe(byDefault);
@@ -76,8 +82,8 @@ export function testSettings(place: Place, rows: readonly Row[]): void {
   });
 }
 
-function isPlain({ beside, prepare, isAlone = false }: Row): boolean {
-  return beside === undefined && prepare === undefined && !isAlone;
+function isPlain({ beside, prepare, isAlone, hasFakeIntervals }: Row): boolean {
+  return beside === undefined && prepare === undefined && !isAlone && !hasFakeIntervals;
 }
 
 function withSetting(document: Document, setting: string, value: unknown): Document {
