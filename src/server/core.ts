@@ -149,7 +149,8 @@ async function openParts(config: Config, siblings: Siblings | null, closers: Clo
     cache,
     prepare,
     onRender: (ms) => metrics.observeStage('render', ms),
-    profileRoots: roots,
+    // Maps of profiles name files beside them.
+    profileRoots: [...roots, server.catalogFolder],
     headers,
     isEnabled: server.enabled,
     allowDefaultCatalog: server.allowDefaultCatalogRequests,

@@ -14,6 +14,7 @@ import {
   validProperties,
   viewProperties,
 } from '../protocol/image-serving/property-lists.js';
+import { encode } from '../protocol/image-serving/query.js';
 import { formatRecordText, type RequestOptions, readRequestOptions } from '../protocol/image-serving/requests.js';
 import { resolvedQuery } from '../protocol/image-serving/resolved.js';
 import { versionId } from '../protocol/image-serving/version-id.js';
@@ -109,7 +110,7 @@ async function textOf(resolved: Resolved, options: RequestOptions, context: Answ
 /** What a client would have to ask for to get the same without our catalogs. */
 function resolvedText(resolved: Resolved): string {
   const query = resolvedQuery(resolved.modifiers);
-  return `${resolved.url.isRooted ? '/' : ''}${subjectOf(resolved)}${query === '' ? '' : `?${query}`}`;
+  return `${resolved.url.isRooted ? '/' : ''}${encode(subjectOf(resolved))}${query === '' ? '' : `?${query}`}`;
 }
 
 async function viewProps(resolved: Resolved, context: AnswerContext): Promise<Properties> {
