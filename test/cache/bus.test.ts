@@ -77,7 +77,7 @@ describe('caches of several processes', () => {
   });
 
   test('hear of an entry that was dropped', async () => {
-    const { a, b } = await cached(world());
+    const { keeper, a, b } = await cached(world());
     await put(a, 'x', 'old');
     await a.flush();
     await put(b, 'x', 'none');
@@ -85,6 +85,8 @@ describe('caches of several processes', () => {
     await expect(a.get(fail)).rejects.toThrow('no');
     await a.flush();
     await arrived();
+    // Its turn comes after the removal.
+    await lookedThrough(keeper);
     expect(b.peek(keyOf('x'))).toBe(null);
     expect(await put(b, 'x', 'new')).toBe('CREATED new');
   });
