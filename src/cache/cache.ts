@@ -270,7 +270,7 @@ export class ResponseCache {
         const entry: Entry = { reply: found.reply, validatedAt: lookedAt };
         if (!flight.isOutdated) {
           this.#hold(key, entry, policy);
-          if (!this.#isClosed) this.#disk.refresh(key, entry);
+          if (!this.#isClosed && found.reply.isCheap !== true) this.#disk.refresh(key, entry);
         }
         return { entry, use: 'VALIDATED' };
       }
@@ -291,7 +291,9 @@ export class ResponseCache {
     const entry: Entry = { reply, validatedAt: Math.min(begunAt, reply.createdAt) };
     if (!flight.isOutdated) {
       this.#hold(key, entry, policy);
-      if (!this.#isClosed) this.#disk.put(key, entry, replaces);
+      if (reply.isCheap !== true) {
+        if (!this.#isClosed) this.#disk.put(key, entry, replaces);
+      } else if (replaces) this.#disk.remove(key);
     }
     return { entry, use: replaces ? 'UPDATED' : 'CREATED' };
   }

@@ -18,6 +18,8 @@ export interface CachedReply {
   readonly createdAt: number;
   /** Files it was made of. */
   readonly sources: readonly CachedSource[];
+  /** It is as quick to make as to read from a file (a stored tile): it is kept in memory only. */
+  readonly isCheap?: boolean;
   /** The object it shows: entries are purged by it. */
   readonly subject: string;
   /** Small facts for whoever asks about the reply (`width`, `height`, `quality` …). */

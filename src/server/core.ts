@@ -152,6 +152,7 @@ async function openParts(config: Config, siblings: Siblings | null, closers: Clo
     // Maps of profiles name files beside them.
     profileRoots: [...roots, server.catalogFolder],
     headers,
+    recallMs: server.catalogRefreshMs,
     isEnabled: server.enabled,
     allowDefaultCatalog: server.allowDefaultCatalogRequests,
     copyright: server.copyright,

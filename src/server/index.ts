@@ -1,7 +1,8 @@
 /** Pyramidion as an image server: `pyramidion/server`. */
+export type { PurgeFilter } from '../cache/types.js';
 export { type Config, type ConfigSources, readConfig } from '../config/config.js';
 export type { Reply, ReplyHeaders } from '../reply/types.js';
-export { type RunningServer, startCluster } from './cluster.js';
+export { isMember, type RunningServer, serveAsMember, startCluster } from './cluster.js';
 export type { CoreOptions } from './core.js';
 export { type MountedService, mountImageServing } from './mount.js';
 export { ImageServer } from './server.js';

@@ -68,6 +68,7 @@ async function answerWith(
     recall.remember(request.url, {
       key,
       generation,
+      understoodAt: nowMs,
       lifetime,
       lastModifiedMs,
       requestType,

@@ -143,7 +143,8 @@ export class Pictures {
         createdAt: Date.now(),
         sources: [{ id: file, version: picture.info.version }, ...(original === null ? [] : [original])],
         subject: wanted.subject,
-        facts: { width, height, isStored: rendition.tile !== null, ...(quality !== null && { quality }) },
+        isCheap: rendition.tile !== null,
+        facts: { width, height, ...(quality !== null && { quality }) },
       };
     });
   }

@@ -10,6 +10,8 @@ export interface Memo {
   readonly key: string;
   /** Of the catalogs that it was understood by. */
   readonly generation: number;
+  /** When it was understood, milliseconds since 1970: records of folders may have changed since. */
+  readonly understoodAt: number;
   readonly lifetime: Lifetime;
   readonly lastModifiedMs: number | null;
   readonly requestType: string;
@@ -49,16 +51,21 @@ const LONGEST_URL = 2048;
 export class Recall {
   readonly #cache: Pick<ResponseCache, 'peek'>;
   readonly #headers: readonly string[];
+  readonly #trustMs: number;
   readonly #entries = new LRUCache<string, Entry>({
     max: MAX_URLS,
     maxSize: MAX_CHARACTERS,
     sizeCalculation: (_, url) => url.length,
   });
 
-  /** `headers`: names and values in turn, for every reply. */
-  constructor(cache: Pick<ResponseCache, 'peek'>, headers: readonly string[]) {
+  /**
+   * @param headers names and values in turn, for every reply
+   * @param trustMs milliseconds after which a URL is understood anew
+   */
+  constructor(cache: Pick<ResponseCache, 'peek'>, headers: readonly string[], trustMs: number) {
     this.#cache = cache;
     this.#headers = headers;
+    this.#trustMs = trustMs;
   }
 
   remember(url: string, memo: Memo): void {
@@ -84,6 +91,7 @@ export class Recall {
       this.#entries.delete(url);
       return null;
     }
+    if (nowMs - memo.understoodAt >= this.#trustMs) return null;
     const found = this.#cache.peek(memo.key);
     if (found === null) return null;
     if (entry.reply !== found.reply) prepare(entry, found.reply, this.#headers);

@@ -34,6 +34,8 @@ export interface ServiceOptions {
   readonly profileRoots: readonly string[];
   /** Names and values in turn, for every reply. */
   readonly headers: readonly string[];
+  /** Milliseconds for which it counts what a URL was understood to mean. */
+  readonly recallMs: number;
   /** false: everything is answered by saying so. */
   readonly isEnabled: boolean;
   /** Requests that name no catalog are served. */
@@ -66,7 +68,7 @@ export class ImageService {
     const { engine, cache, prepare, onRender, profileRoots, headers } = options;
     this.#options = options;
     this.pictures = new Pictures({ engine, cache, prepare, onRender, profileRoots });
-    this.#recall = new Recall(cache, headers);
+    this.#recall = new Recall(cache, headers, options.recallMs);
   }
 
   /** A reply that is known for exactly this URL and still fresh; null where the request has to be answered by {@link handle}. */

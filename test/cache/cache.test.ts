@@ -388,3 +388,22 @@ test('after closing nothing is made or kept', async () => {
   expect(await told(last)).toBe('CREATED late');
   expect(cache.snapshot().memory.entries).toBe(0);
 });
+
+describe('what is as quick to make as to read', () => {
+  test('is kept in memory and not on disk, and takes away what was there before', async () => {
+    const cache = await world().open({});
+    const { make } = counter({ isCheap: true });
+    expect(await told(cache.get(requestOf('a', { make })))).toBe('CREATED 1');
+    expect(await told(cache.get(requestOf('a', { make: never })))).toBe('REUSED 1');
+    await cache.flush();
+    expect(cache.snapshot()).toMatchObject({ memory: { entries: 1 }, disk: { entries: 0 } });
+
+    await cache.get(requestOf('b'));
+    await cache.flush();
+    expect(cache.snapshot().disk.entries).toBe(1);
+    expect(await told(cache.get(requestOf('b', { control: 'update', make })))).toBe('UPDATED 2');
+    await cache.flush();
+    expect(cache.snapshot()).toMatchObject({ memory: { entries: 2 }, disk: { entries: 0 } });
+    expect(await told(cache.get(requestOf('b', { make: never })))).toBe('REUSED 2');
+  });
+});
