@@ -99,19 +99,20 @@ export async function readProfileFile(path: string): Promise<{ bytes: Uint8Array
 
 /**
  * The true path, and stamp, of a profile that a caller names by a path below one of `roots`, the first that has it; null when
- * there is none. The path may not be absolute, have `..` in it, end in anything but `.icc` or `.icm`, nor lead out by a link.
+ * there is none. The path may not have `..` in it, end in anything but `.icc` or `.icm`, nor lead out by a link; it may be
+ * absolute only where `isOwn` says that it is not a client's.
  */
 export async function confineProfilePath(
   path: string,
   roots: readonly string[],
+  isOwn = false,
 ): Promise<{ path: string; stamp: string } | null> {
-  if (!isProfileName(path) || /[\0\\]/.test(path) || isAbsolute(path) || win32.isAbsolute(path)) return null;
-  // A drive, or a stream of a file, on Windows.
-  if (path.includes(':') && sep === '\\') return null;
-  if (path.split('/').some((part) => part === '..' || part === '')) return null;
+  if (!isProfileName(path)) return null;
+  const isWhole = isOwn && isAbsolute(path);
+  if (!isWhole && !isRelative(path)) return null;
   for (const root of roots) {
     try {
-      const [trueRoot, truePath] = await Promise.all([realpath(root), realpath(join(root, path))]);
+      const [trueRoot, truePath] = await Promise.all([realpath(root), realpath(isWhole ? path : join(root, path))]);
       const below = relative(trueRoot, truePath);
       if (below === '' || below === '..' || below.startsWith(`..${sep}`) || isAbsolute(below)) continue;
       const found = await stat(truePath, { bigint: true });
@@ -121,6 +122,13 @@ export async function confineProfilePath(
     }
   }
   return null;
+}
+
+function isRelative(path: string): boolean {
+  if (/[\0\\]/.test(path) || isAbsolute(path) || win32.isAbsolute(path)) return false;
+  // A drive, or a stream of a file, on Windows.
+  if (path.includes(':') && sep === '\\') return false;
+  return !path.split('/').some((part) => part === '..' || part === '');
 }
 
 /** Whether a name ends as profiles do. */

@@ -1,5 +1,5 @@
 /** Every profile that can be named: those made here, those of the operator's folders, and those below a catalog's root. */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type ErrorCode, PyramidionError, toPyramidionError } from '../errors.js';
 import { confineProfilePath, listProfileFiles, type ProfileFile, readProfileFile } from './folder.js';
 import { generatedProfile } from './generated.js';
@@ -53,7 +53,7 @@ export interface RegistryOptions {
   readonly onWarning?: (warning: ProfileWarning) => void;
 }
 
-/** An ICC profile map of a catalog: path of the file below a root, by identifier. */
+/** An ICC profile map of a catalog: path of the file below a root, relative to it or absolute, by identifier. */
 export type IccMap = ReadonlyMap<string, string>;
 
 /** What a name is looked up in besides the registry's own profiles. */
@@ -178,7 +178,7 @@ export class ProfileRegistry {
     await this.#recheck();
     const mapped = lookupMaps(name, scope);
     if (mapped !== null) {
-      const known = await this.#findPath(mapped, scope);
+      const known = await this.#findPath(name, mapped, scope, true);
       if (known !== null) return known;
       throw new PyramidionError('PROFILE_INVALID', `${option} '${name}' leads to a file that is not there`, {
         option,
@@ -186,7 +186,7 @@ export class ProfileRegistry {
         detail: `the ICC profile map says ${mapped}`,
       });
     }
-    const known = this.#snapshot.byName.get(foldName(name)) ?? (await this.#findPath(name, scope));
+    const known = this.#snapshot.byName.get(foldName(name)) ?? (await this.#findPath(name, name, scope));
     if (known !== null) return known;
     const named = lookupNamed(name);
     if (named === null) {
@@ -223,15 +223,21 @@ export class ProfileRegistry {
     }
   }
 
-  async #findPath(path: string, { roots = [], option = 'icc' }: LookupScope): Promise<KnownProfile | null> {
-    const found = await confineProfilePath(path, roots);
+  /** `asked` is what errors call it: a mapped path is not for clients to know. */
+  async #findPath(
+    asked: string,
+    path: string,
+    { roots = [], option = 'icc' }: LookupScope,
+    isMapped = false,
+  ): Promise<KnownProfile | null> {
+    const found = await confineProfilePath(path, roots, isMapped);
     if (found === null) return null;
     const kept = this.#rootProfiles.get(found.path);
     if (kept?.stamp === found.stamp) return kept.known;
     try {
       const { bytes, stamp } = await readProfileFile(found.path);
       const profile = requireUsable(parseProfile(bytes));
-      const name = path.slice(path.lastIndexOf('/') + 1);
+      const name = basename(path);
       const known: KnownProfile = { profile, name, label: labelOf(profile, name), origin: 'root', path: found.path };
       this.#rootProfiles.delete(found.path);
       this.#rootProfiles.set(found.path, { stamp, known });
@@ -243,9 +249,9 @@ export class ProfileRegistry {
     } catch (thrown) {
       const error = toPyramidionError(thrown);
       const message = error.code === 'PROFILE_INVALID' ? error.message : 'the profile cannot be read';
-      throw new PyramidionError('PROFILE_INVALID', `${option} '${path}': ${message}`, {
+      throw new PyramidionError('PROFILE_INVALID', `${option} '${asked}': ${message}`, {
         option,
-        value: path,
+        value: asked,
         detail: error.message,
         cause: thrown,
       });

@@ -111,10 +111,11 @@ function createHttp(
       : // TLS servers are servers of HTTP, too; their types do not say so.
         (createTlsServer({ ...settings, ...tls }, listener) as unknown as Server);
   // No reply depends on a body. Nobody is told to go on with one, and what may come of it all the same is not read.
-  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-    response.shouldKeepAlive = false;
-    listener(request, response);
-  });
+  for (const event of ['checkContinue', 'checkExpectation'])
+    server.on(event, (request: IncomingMessage, response: ServerResponse) => {
+      response.shouldKeepAlive = false;
+      listener(request, response);
+    });
   return server;
 }
 

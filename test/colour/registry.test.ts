@@ -282,6 +282,26 @@ describe('lookup order', () => {
     });
   });
 
+  test('a map may say a whole path, which stays in the roots, and which no error tells', async () => {
+    await writeFile(join(folder, 'outside.icc'), press('outside'));
+    await writeFile(join(other, 'icc', 'bad.icc'), 'no profile at all');
+    const registry = await ProfileRegistry.open();
+    const map = new Map([
+      ['in', join(other, 'icc', 'plain.icc')],
+      ['out', join(folder, 'outside.icc')],
+      ['bad', join(other, 'icc', 'bad.icc')],
+    ]);
+    const scope = scopeOf({ defaultMap: map });
+    expect(await registry.find('in', scope)).toMatchObject({ name: 'plain.icc', origin: 'root' });
+    for (const name of ['out', 'bad']) {
+      const found = registry.find(name, scope);
+      await expect(found).rejects.toMatchObject({
+        code: 'PROFILE_INVALID',
+        message: expect.not.stringContaining(folder),
+      });
+    }
+  });
+
   test('the file of a missing press profile may be below a root', async () => {
     await writeFile(join(other, 'USWebCoatedSWOP.icc'), press('SWOP'));
     const registry = await ProfileRegistry.open();

@@ -38,7 +38,7 @@ export class Site {
     await writeFile(file, content);
   }
 
-  /** Starts the server, with settings as the file of a configuration has them. Without others it logs nothing and has no disk cache. */
+  /** Starts the server, with settings as the file of a configuration has them. Without others it has no disk cache. */
   async start(settings: Settings = {}): Promise<void> {
     const file = join(this.folder, 'server.json');
     await writeFile(file, JSON.stringify(fileOf(settings)));
@@ -96,7 +96,7 @@ export function fileOf({ Server, PlatformServer, Log, ...others }: Settings): Se
   return {
     Server: { port: 0, roots: ['images'], catalogRefreshMs: 100, catalogWaitMs: 0, ...Server },
     PlatformServer: { 'Cache roots': [], ...PlatformServer },
-    Log: { folder: '', traceLevel: 1, ...Log },
+    Log: { folder: 'logs', ...Log },
     ...others,
   };
 }
@@ -290,14 +290,18 @@ export async function ask(port: number, target: string, more: Partial<Ask> = {})
   return reply;
 }
 
-/** Sends bytes as they are, and yields all that comes until the server ends the connection, or it has been silent for so long after a reply. */
-export function sendRaw(port: number, bytes: string | readonly string[], quietMs = 150): Promise<string> {
+/** Sends bytes as they are, and yields what came when the server ended the connection, or when there are so many replies. */
+export function sendRaw(
+  port: number,
+  bytes: string | readonly string[],
+  count = Number.POSITIVE_INFINITY,
+): Promise<string> {
   return new Promise((resolve) => {
     const socket: Socket = createConnection({ port, host: '127.0.0.1' });
+    const reader = new ReplyReader();
     let text = '';
-    let timer: NodeJS.Timeout | undefined;
+    let found = 0;
     const end = (): void => {
-      clearTimeout(timer);
       socket.destroy();
       resolve(text);
     };
@@ -306,8 +310,10 @@ export function sendRaw(port: number, bytes: string | readonly string[], quietMs
     });
     socket.on('data', (part) => {
       text += part.toString('latin1');
-      clearTimeout(timer);
-      timer = setTimeout(end, quietMs);
+      if (count === Number.POSITIVE_INFINITY) return;
+      reader.feed(part);
+      while (reader.next('GET') !== null) found += 1;
+      if (found >= count) end();
     });
     socket.on('error', end);
     socket.on('close', end);
