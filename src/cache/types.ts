@@ -20,7 +20,7 @@ export interface CachedReply {
   readonly sources: readonly CachedSource[];
   /** It is as quick to make as to read from a file (a stored tile): it is kept in memory only. */
   readonly isCheap?: boolean;
-  /** The object it shows: entries are purged by it. */
+  /** What it shows: entries are purged by it. */
   readonly subject: string;
   /** Small facts for whoever asks about the reply (`width`, `height`, `quality` …). */
   readonly facts: Readonly<Record<string, string | number | boolean>>;

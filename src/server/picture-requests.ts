@@ -1,6 +1,7 @@
 /** `req=img` and `req=tmb`: the picture of a request, or the one that stands for it when it is missing. */
 import { PyramidionError } from '../errors.js';
 import { negotiateFormat } from '../protocol/image-serving/negotiation.js';
+import type { ImageRequest } from '../region/request.js';
 import { taggedReply } from '../reply/reply.js';
 import type { Reply } from '../reply/types.js';
 import type { AnswerContext } from './context.js';
@@ -41,11 +42,17 @@ async function answerWith(
     downlink: headerOf(request, 'downlink') ?? '',
     jpegQuality: attributes.jpegQuality.quality,
   });
-  const wanted = pictures.wantedOf(resolved, negotiated.request);
-  const { key, reply, use, freshUntil } = await pictures.get(wanted, {
-    control: delivery.cache.server,
-    policy: policyOf(resolved),
-    signal: request.signal,
+  const get = (picture: ImageRequest): ReturnType<typeof pictures.get> =>
+    pictures.get(pictures.wantedOf(resolved, picture), {
+      control: delivery.cache.server,
+      policy: policyOf(resolved),
+      signal: request.signal,
+    });
+  const { key, reply, use, freshUntil } = await get(negotiated.request).catch((error: unknown) => {
+    // The format that suits the client may be too small for the picture.
+    const isOurs = error instanceof PyramidionError && error.code === 'FORMAT_UNSUPPORTED';
+    if (!isOurs || negotiated.request === resolved.request) throw error;
+    return get(resolved.request);
   });
   trace.cacheUse = use;
   trace.cacheKey = key;

@@ -34,8 +34,6 @@ export interface Prepared {
 /** A picture of one file that is wanted. */
 export interface Wanted {
   readonly file: string;
-  /** Object it shows, for purging. */
-  readonly subject: string;
   readonly request: ImageRequest;
   readonly attributes: Attributes;
   readonly catalog: ViewCatalog;
@@ -64,7 +62,6 @@ export class Pictures {
       throw new PyramidionError('SOURCE_NOT_FOUND', `there is no image '${located.object}'`, { value: located.object });
     return {
       file: located.file,
-      subject: subjectOf(resolved),
       request,
       attributes,
       catalog: {
@@ -142,7 +139,7 @@ export class Pictures {
         digest: createHash('md5').update(bytes).digest('hex'),
         createdAt: Date.now(),
         sources: [{ id: file, version: picture.info.version }, ...(original === null ? [] : [original])],
-        subject: wanted.subject,
+        subject: wanted.file,
         isCheap: rendition.tile !== null,
         facts: { width, height, ...(quality !== null && { quality }) },
       };
@@ -194,11 +191,6 @@ export function policyOf({ located, attributes, main }: Resolved): ValidationPol
 }
 
 /** The object with the id of its catalog. */
-export function subjectOf({ located, main }: Resolved): string {
-  const { rootId } = main.attributes;
-  return rootId === '' ? located.object : `${rootId}/${located.object}`;
-}
-
-function optionsOf({ catalog, attributes }: Wanted, signal: AbortSignal | undefined): ViewOptions {
+export function optionsOf({ catalog, attributes }: Wanted, signal: AbortSignal | undefined): ViewOptions {
   return { catalog, limits: { maxPix: attributes.maxPix }, ...(signal !== undefined && { signal }) };
 }

@@ -6,6 +6,7 @@ import type { Engine } from '../engine.js';
 import { PyramidionError, toPyramidionError } from '../errors.js';
 import type { Library } from '../library/library.js';
 import type { Attributes } from '../library/types.js';
+import { isAddressAllowed } from '../protocol/image-serving/addresses.js';
 import { formatError, formatProperties, formatText, formOf } from '../protocol/image-serving/properties.js';
 import { peekCommand } from '../protocol/image-serving/query.js';
 import { ruleHeaders } from '../protocol/image-serving/rules.js';
@@ -57,6 +58,9 @@ export interface Answer {
 }
 
 const METHODS = ['GET', 'HEAD', 'POST', 'OPTIONS'];
+/** Drops what is kept of an image, or everything: for whoever runs the server. */
+const PURGE = 'PURGE';
+const LOOPBACK = ['127.0.0.0/8', '::1'];
 
 /** Answers Image Serving requests. Whoever made engine, library and cache closes them. */
 export class ImageService {
@@ -102,7 +106,7 @@ export class ImageService {
   async #answer(request: ServiceRequest, trace: Trace, seen: Seen): Promise<Reply> {
     const { isEnabled, allowDefaultCatalog, copyright, library } = this.#options;
     const nowMs = Date.now();
-    if (!METHODS.includes(request.method)) {
+    if (!METHODS.includes(request.method) && request.method !== PURGE) {
       trace.processingStatus = 2;
       return plain(405, `Method ${request.method} is not allowed`, { allow: METHODS.join(', ') });
     }
@@ -111,8 +115,10 @@ export class ImageService {
     if (url === null || url.context !== 'image') return plain(404, 'Not found');
     trace.context = 'is';
     if (request.method === 'OPTIONS') return preflight();
-    if (isEmpty(url)) return isEnabled ? probeReply(copyright, nowMs) : disabledReply(nowMs);
+    if (isEmpty(url) && request.method !== PURGE)
+      return isEnabled ? probeReply(copyright, nowMs) : disabledReply(nowMs);
     if (!isEnabled) throw new PyramidionError('SERVICE_DISABLED', 'the service is switched off');
+    if (request.method === PURGE) return this.#purge(url, request.remoteAddress, trace);
     seen.asked = ask(url, request.remoteAddress, library, trace);
     seen.asked = admit(seen.asked, { allowDefaultCatalog });
     const resolved = await resolve(seen.asked, library, trace);
@@ -131,6 +137,18 @@ export class ImageService {
     const reply = isPicture ? await answerPicture(resolved, context) : await answerText(resolved, context);
     const headers = ruleHeaders(reply.headers, resolved.ruled.headers, resolved.modifiers.variables);
     return { ...reply, headers };
+  }
+
+  /** Drops the replies that show an image, whatever it was called in their URLs; without an image, all of them. */
+  async #purge(url: IsUrl, remoteAddress: string, trace: Trace): Promise<Reply> {
+    if (!isAddressAllowed(remoteAddress, LOOPBACK))
+      throw new PyramidionError('REQUEST_REFUSED', 'only this machine may purge the cache');
+    const { library, cache } = this.#options;
+    const { main, object } = ask(url, remoteAddress, library, trace);
+    const { file } = await library.locate(library.catalogs, main, object, { isRooted: url.isRooted });
+    if (file === null && object !== '')
+      throw new PyramidionError('SOURCE_NOT_FOUND', `there is no image '${object}'`, { value: object });
+    return plain(200, `purged ${await cache.purge(file === null ? 'all' : { subject: file })}`);
   }
 
   async #fail(request: ServiceRequest, error: PyramidionError, trace: Trace, seen: Seen): Promise<Reply> {

@@ -23,7 +23,7 @@ import { taggedReply } from '../reply/reply.js';
 import type { Reply } from '../reply/types.js';
 import type { AnswerContext } from './context.js';
 import { conditionOf, lastModifiedOf, lifetimeOf } from './keeping.js';
-import { policyOf, subjectOf } from './pictures.js';
+import { policyOf } from './pictures.js';
 import { type Resolved, viewCatalogOf } from './resolution.js';
 
 /** Milliseconds clients may keep an answer, by where that is said; none is not kept at all. */
@@ -111,6 +111,12 @@ async function textOf(resolved: Resolved, options: RequestOptions, context: Answ
 function resolvedText(resolved: Resolved): string {
   const query = resolvedQuery(resolved.modifiers);
   return `${resolved.url.isRooted ? '/' : ''}${encode(subjectOf(resolved))}${query === '' ? '' : `?${query}`}`;
+}
+
+/** The object with the catalog that it was asked for in. */
+function subjectOf({ located, main }: Resolved): string {
+  const { rootId } = main.attributes;
+  return rootId === '' ? located.object : `${rootId}/${located.object}`;
 }
 
 async function viewProps(resolved: Resolved, context: AnswerContext): Promise<Properties> {
