@@ -32,6 +32,8 @@ export interface Answer {
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
   readonly text: string;
+  /** Milliseconds since 1970, before it was asked for and after it came. */
+  readonly between: readonly [asked: number, answered: number];
 }
 
 export interface AskOptions {
@@ -112,6 +114,7 @@ async function buildAll(folder: string, sources: Files): Promise<void> {
 
 function ask(base: string, agent: Agent, target: string, { method, headers, body }: AskOptions = {}): Promise<Answer> {
   const { hostname, port } = new URL(base);
+  const asked = Date.now();
   return new Promise((resolve, reject) => {
     const sent = request({ agent, hostname, port, path: target, method: method ?? 'GET', headers: { ...headers } });
     sent.on('error', reject);
@@ -126,11 +129,18 @@ function ask(base: string, agent: Agent, target: string, { method, headers, body
           headers: response.headers,
           body: whole,
           text: whole.toString('utf8'),
+          between: [asked, Date.now()],
         });
       });
     });
     sent.end(body);
   });
+}
+
+/** Whether `Expires` is so many seconds after the moment the reply was made. */
+export function expiresIn({ headers, between: [asked, answered] }: Answer, seconds: number): boolean {
+  const at = Date.parse(headers.expires ?? '') / 1000 - seconds;
+  return at >= Math.floor(asked / 1000) && at <= answered / 1000;
 }
 
 /** Decoded pixels, 8 bits each. */
