@@ -55,7 +55,16 @@ function leaving(target: string): { readonly leave: () => void; readonly reply: 
   return { leave: () => client.abort(), reply };
 }
 
-async function sums(): Promise<Record<string, number>> {
+/** Views that were made, and what is under way. */
+interface Sums {
+  readonly renders: number;
+  readonly running: number;
+  readonly waiting: number;
+  readonly inFlight: number;
+  readonly underWay: number;
+}
+
+async function sums(): Promise<Sums> {
   const value = await server.metrics();
   return {
     renders: value('pyramidion_stage_duration_seconds_count{stage="render"}'),
@@ -68,7 +77,7 @@ async function sums(): Promise<Record<string, number>> {
 const IDLE = { running: 0, waiting: 0, inFlight: 0, underWay: 0 };
 
 /** Waits until nothing is under way. */
-async function idle(): Promise<Record<string, number>> {
+async function idle(): Promise<Sums> {
   return until(sums, ({ running, waiting, inFlight, underWay }) => running + waiting + inFlight + underWay === 0);
 }
 
