@@ -2,7 +2,6 @@
 import cluster, { type Worker } from 'node:cluster';
 import { clusterBus } from '../cache/bus.js';
 import { ResponseCache } from '../cache/cache.js';
-import type { PurgeFilter } from '../cache/types.js';
 import type { Config } from '../config/config.js';
 import { PyramidionError } from '../errors.js';
 import type { MetricsSnapshot } from '../log/families.js';
@@ -34,8 +33,6 @@ const ANSWER_MS = 1000;
 /** A running server, of one process or several. */
 export interface RunningServer {
   readonly urls: readonly string[];
-  /** Drops the kept replies of an object, or all; yields how many there were. */
-  purge(filter: PurgeFilter): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -91,7 +88,7 @@ export async function startCluster(config: Config, onExit: (message: string) => 
   try {
     const started = await Promise.all(Array.from({ length: server.processes }, start));
     urls = started[0] ?? [];
-    return { urls, purge: (filter) => cache.purge(filter), close };
+    return { urls, close };
   } catch (error) {
     await close();
     throw error;

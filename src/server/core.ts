@@ -1,7 +1,7 @@
 /** Everything that requests are answered with, put together from a configuration: all of a server but its listeners. */
 import { mkdir, realpath } from 'node:fs/promises';
 import { ResponseCache } from '../cache/cache.js';
-import type { CacheBus, PurgeFilter } from '../cache/types.js';
+import type { CacheBus } from '../cache/types.js';
 import { type Config, changedSettings } from '../config/config.js';
 import { Engine } from '../engine.js';
 import { isUrl } from '../library/assets.js';
@@ -49,7 +49,6 @@ export class ImageCore {
   readonly log: ServerLog;
   /** The reply to a GET below `/viewer/`. */
   readonly viewer: (url: string) => Promise<Reply>;
-  readonly #cache: ResponseCache;
   readonly #metrics: Metrics;
   readonly #siblings: Siblings | null;
   readonly #closers: Closers;
@@ -60,7 +59,6 @@ export class ImageCore {
     this.library = library;
     this.log = parts.log;
     this.viewer = (url) => viewerReply(url, { engine, lookup: library, prepare, roots });
-    this.#cache = parts.cache;
     this.#metrics = parts.metrics;
     this.#siblings = siblings;
     this.#closers = closers;
@@ -80,11 +78,6 @@ export class ImageCore {
       await closers.close();
       throw error;
     }
-  }
-
-  /** Drops kept replies, in all processes of the server; see `ResponseCache.purge`. Yields how many there were. */
-  purge(filter: PurgeFilter): Promise<number> {
-    return this.#cache.purge(filter);
   }
 
   /** The metrics of this process. */
@@ -108,7 +101,6 @@ interface Parts {
   readonly log: ServerLog;
   readonly engine: Engine;
   readonly library: Library;
-  readonly cache: ResponseCache;
   readonly face: HttpFace;
   readonly metrics: Metrics;
   readonly prepare: PictureContext['prepare'];
@@ -181,7 +173,7 @@ async function openParts(config: Config, siblings: Siblings | null, closers: Clo
       onEvent: (event) => tellAlert(log, event),
     }),
   );
-  return { log, engine, library, cache, face, metrics, prepare, roots };
+  return { log, engine, library, face, metrics, prepare, roots };
 }
 
 async function openLogs(

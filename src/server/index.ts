@@ -1,5 +1,4 @@
 /** Pyramidion as an image server: `pyramidion/server`. */
-export type { PurgeFilter } from '../cache/types.js';
 export { type Config, type ConfigSources, readConfig } from '../config/config.js';
 export type { Reply, ReplyHeaders } from '../reply/types.js';
 export { isMember, type RunningServer, serveAsMember, startCluster } from './cluster.js';

@@ -1,6 +1,5 @@
 /** The image service as a handler for a server that is already there: `node:http`, Express, Connect. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { PurgeFilter } from '../cache/types.js';
 import type { Config } from '../config/config.js';
 import { type CoreOptions, ImageCore } from './core.js';
 import { answerNotFound } from './not-found.js';
@@ -12,8 +11,6 @@ export interface MountedService {
    * mount point counts, too: mount it at the root.
    */
   readonly handler: (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void) => void;
-  /** Drops the kept replies of an object, or all; yields how many there were. */
-  purge(filter: PurgeFilter): Promise<number>;
   /** The metrics of this process, in Prometheus's text format. */
   exposition(): Promise<string>;
   /** Stops what is under way, and lets go of everything. */
@@ -36,7 +33,6 @@ export async function mountImageServing(config: Config, options: CoreOptions = {
       } else if (next !== undefined) next();
       else answerNotFound(request, response);
     },
-    purge: (filter) => core.purge(filter),
     exposition: () => core.exposition(),
     close: () => core.close(),
   };

@@ -1,5 +1,4 @@
 /** One process of the image server: what answers requests, and the ports it listens on. */
-import type { PurgeFilter } from '../cache/types.js';
 import type { Config } from '../config/config.js';
 import type { MetricsSnapshot } from '../log/families.js';
 import { createApp, createServiceServer } from './app.js';
@@ -53,11 +52,6 @@ export class ImageServer {
       await closers.close();
       throw error;
     }
-  }
-
-  /** Drops the kept replies of an object, or all; yields how many there were. */
-  purge(filter: PurgeFilter): Promise<number> {
-    return this.#core.purge(filter);
   }
 
   /** The metrics of this process. */
