@@ -1,5 +1,6 @@
 /** Beginning to listen, and ending it. */
 import { readFile } from 'node:fs/promises';
+import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo, Server } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { PyramidionError } from '../errors.js';
@@ -48,10 +49,18 @@ export async function listen(
   return `${isTls ? 'https' : 'http'}://${family === 'IPv6' ? `[${address}]` : address}:${found}`;
 }
 
+/** How often connections are looked for that have nothing left to do, in milliseconds. */
+const IDLE_MS = 50;
+
 /** Stops listening, and waits for what is under way; what takes too long is cut off. */
-export async function drain(http: Server, stop: () => Promise<void>, drainMs: number): Promise<void> {
-  const { closeAllConnections } = http as Server & { closeAllConnections?: () => void };
-  const timer = setTimeout(() => closeAllConnections?.call(http), drainMs);
-  await stop();
-  clearTimeout(timer);
+export async function drain(http: HttpServer, stop: () => Promise<void>, drainMs: number): Promise<void> {
+  // A client keeps its connection for the next request, also when it was busy as the listening ended.
+  const sweeper = setInterval(() => http.closeIdleConnections(), IDLE_MS);
+  const timer = setTimeout(() => http.closeAllConnections(), drainMs);
+  try {
+    await stop();
+  } finally {
+    clearInterval(sweeper);
+    clearTimeout(timer);
+  }
 }
