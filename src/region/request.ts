@@ -243,8 +243,8 @@ export function refusedRequest(command: string, value: unknown, reason: string):
 
 /**
  * A request as one line of text: requests for the same picture in the same form have the same line. What cannot
- * matter is left out (the turn beyond 360°, an anchor nothing turns about, sharpening by nothing). For cache keys and
- * for people; nothing reads it back.
+ * matter is left out (the turn beyond 360°, an anchor nothing turns about, a crop of nothing, no scale, no margins,
+ * sharpening by nothing). For cache keys and for people; nothing reads it back.
  */
 export function canonical(request: ImageRequest): string {
   const { layer, view, sharpen } = request;
@@ -252,10 +252,26 @@ export function canonical(request: ImageRequest): string {
   const fitMatters = view.fit === null && view.scl === null && (view.wid !== null || view.hei !== null);
   return stable({
     ...request,
-    layer: { ...layer, rotate, anchor: rotate % 90 === 0 ? null : layer.anchor },
+    layer: {
+      ...layer,
+      rotate,
+      anchor: rotate % 90 === 0 ? null : layer.anchor,
+      crop: layer.crop !== null && isWhole(layer.crop) ? null : layer.crop,
+      scale: layer.scale?.by === 'scale' && layer.scale.factor === 1 ? null : layer.scale,
+      extend: layer.extend !== null && isNothing(layer.extend) ? null : layer.extend,
+    },
     view: fitMatters ? { ...view, fit: { mode: 'fit', upscale: false } } : view,
     sharpen: { simple: sharpen.simple, usm: effective(sharpen.usm), usmR: effective(sharpen.usmR) },
   } satisfies ImageRequest);
+}
+
+function isWhole({ unit, x, y, width, height }: CropRequest): boolean {
+  const reachesEdge = (length: number): boolean => length === 0 || (unit === 'parts' && length === 1);
+  return x === 0 && y === 0 && reachesEdge(width) && reachesEdge(height);
+}
+
+function isNothing({ left, top, right, bottom }: ExtendRequest): boolean {
+  return left === 0 && top === 0 && right === 0 && bottom === 0;
 }
 
 /** The mask, unless it changes nothing: without an amount, or without a radius. */

@@ -312,6 +312,10 @@ describe('canonical', () => {
     same('op_usm=0,5', '');
     same('fmt=jpg,rgb', 'fmt=JPEG,RGB');
     same('align=-0,0', '');
+    same('scale=1&extend=0,0,0,0', 'cropN=0,0,1,1&extendN=0,0,0,0');
+    same('crop=0,0,0,0', '');
+    for (const other of ['crop=0,0,1,1', 'crop=1,0,0,0', 'cropN=0,0,1,0.5', 'scale=2', 'extend=0,0,0,1'])
+      expect(canonical(request(other))).not.toBe(canonical(request('')));
     expect(canonical(request('wid=200'))).not.toBe(canonical(request('hei=200')));
   });
 
