@@ -9,7 +9,7 @@ import type { Attributes, Catalog } from '../library/types.js';
 import type { CatalogColour } from '../picture/colour.js';
 import type { Picture, PictureInfo, ViewCatalog, ViewOptions } from '../picture/picture.js';
 import type { ViewPlan } from '../pipeline.js';
-import { canonical, type ImageRequest } from '../region/request.js';
+import { canonical, type ImageRequest, type OutputRequest } from '../region/request.js';
 import { type Resolved, viewCatalogOf } from './resolution.js';
 
 /** What pictures are made with. */
@@ -81,7 +81,7 @@ export class Pictures {
     const parts = [
       file,
       rootId,
-      canonical(request),
+      canonical({ ...request, output: withQuality(request.output, catalog) }),
       JSON.stringify([catalog.encode, catalog.resolution, catalog.printResolution, maxPix]),
       await colours.identity(request.output),
     ];
@@ -182,6 +182,12 @@ export class Pictures {
     this.#colours.set(catalog, made);
     return made;
   }
+}
+
+/** With the catalog's quality where a request does not say one: to write it out is no other request. */
+function withQuality(output: OutputRequest, { encode }: ViewCatalog): OutputRequest {
+  if (output.quality !== null || encode === undefined) return output;
+  return { ...output, quality: encode.jpegQuality, fullChroma: output.fullChroma || encode.fullChroma };
 }
 
 /** How a picture of a request is to be looked at again. */
