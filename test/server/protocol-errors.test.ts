@@ -382,7 +382,7 @@ describe('errors of requests for text have its form', () => {
         /^\/\*jsonp\*\/s7jsonError\(\{"message":"Invalid request: .*","title":"Invalid request"\},"3"\);$/,
       ),
     });
-    expect((await get('d2/cells.tif?req=ctx&wid=0')).text).toMatch(/^\/\*jsonp\*\/s7jsonError\(/);
+    expect((await get('d2/nothing.tif?req=ctx')).text).toMatch(/^\/\*jsonp\*\/s7jsonError\(/);
   });
 });
 

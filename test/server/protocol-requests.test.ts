@@ -24,6 +24,7 @@ const CATALOG = [
   'Id\tPath\tModifier\tPostModifier\tAnchor\tResolution\tPrintResolution\tTimeStamp\tUserData\tImageSet\tMap\tTargets\tThumbType',
   'ship\tcells.tif\twid=400\tqlt=70\t100,50\t144\t300\t1700000000000\tname=Ship??length=12\ta;b\t<AREA>\tTarget.1.rect=1,2,3,4\t1',
   'odd\tcells.tif\t\t\t\t\t\t\tjust text\t\t\t\t',
+  'later\tcells.tif\top_contrast=5&wid=400\t\t\t\t\t\ta=1\t\t\t\t',
   'gone\tnowhere.tif\t\t\t\t\t\t\t\t\t\t\t',
 ].join('\n');
 
@@ -423,6 +424,16 @@ describe('what else is asked', () => {
   test('properties of the default catalog', async () => {
     const { text } = await server.ask('/is/image?req=catalogprops');
     expect(text).toContain('catalog.bkgColor=FFFFFF\n');
+  });
+
+  test('requests about the object do not mind commands that there are none of', async () => {
+    for (const target of ['shop/later?', 'cells.tif?wid=none&text=a&fit=crop&'])
+      for (const type of ['exists', 'imageprops', 'userdata', 'ctx', 'imageset', 'targets', 'catalogprops'])
+        expect([target, type, (await get(`${target}req=${type}`)).status]).toEqual([target, type, 200]);
+    expect(propertiesOf(await get('shop/later?req=imageprops'))['image.modifier']).toBe('op_contrast=5&wid=400');
+    expect((await get('shop/later')).status).toBe(403);
+    expect((await get('shop/later?req=props')).status).toBe(403);
+    expect((await get('shop/later?req=exists&req=props')).status).toBe(403);
   });
 
   test('properties of sources in catalogs that allow small pictures only', async () => {

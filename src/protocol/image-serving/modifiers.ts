@@ -2,11 +2,15 @@
 import { defaultRequest, type ImageRequest, type LayerScale, refusedRequest } from '../../region/request.js';
 import { checkTogether } from '../../region/view.js';
 import { type CacheControl, COMMANDS, commandName, type Given, type RequestType, type Segment } from './commands.js';
-import { readQuery } from './query.js';
+import { peekCommand, readQuery } from './query.js';
 import { defaultSettings, type RequestSettings } from './settings.js';
 import { Value } from './values.js';
 
 const NONE: ReadonlyMap<string, string> = new Map();
+
+/** Requests about the object itself: of a picture's commands none is looked at, so that none that we do not have is in the way. */
+const ABOUT_OBJECT = /^\s*(?:exists|imageprops|userdata|targets|imageset|catalogprops|ctx|xmp)\s*(?:,|$)/i;
+const OF_ANY_REQUEST = new Set(['req', 'id', 'handler', 'cache']);
 
 /** What a query may refer to beyond the settings. */
 export interface ModifierContext {
@@ -57,7 +61,7 @@ export interface Delivery {
 
 /**
  * Reads a raw query (what follows `?`, not decoded). Of several commands of one name the last counts; unknown ones are
- * ignored. Of several texts (a record's modifier, the URL's, the record's post-modifier) each later one overrides those
+ * ignored, and those of pictures too where `req=` is about the object itself. Of several texts (a record's modifier, the URL's, the record's post-modifier) each later one overrides those
  * before it, and sees their macros, variables and names of layers; each begins outside of any layer. Throws
  * `INVALID_REQUEST` with the command's name, value and what it may be, and `LIMIT_EXCEEDED` (`maxQueryLength`,
  * `maxCommands`); nothing else.
@@ -67,10 +71,12 @@ export function parseModifiers(
   settings: RequestSettings = defaultSettings,
   context: ModifierContext = {},
 ): Modifiers {
+  const requests = [query].flat().map((text) => peekCommand(text, 'req'));
+  const isAboutObject = ABOUT_OBJECT.test(requests.findLast((request) => request !== null) ?? '');
   const { commands, ignored, variables } = readQuery(query, {
     macros: context.macros ?? NONE,
     variables: context.variables ?? NONE,
-    isKnown: (name) => name === 'layer' || COMMANDS.has(commandName(name)),
+    isKnown: (name) => (isAboutObject ? OF_ANY_REQUEST.has(name) : name === 'layer' || COMMANDS.has(commandName(name))),
     maxLength: settings.maxQueryLength,
   });
   const texts = new Map<string, string>();
