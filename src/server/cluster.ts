@@ -6,6 +6,7 @@ import type { Config } from '../config/config.js';
 import { PyramidionError } from '../errors.js';
 import type { MetricsSnapshot } from '../log/families.js';
 import { mergeSnapshots } from '../log/metrics.js';
+import { MIN_BUDGET_BYTES } from '../pool/budget.js';
 import type { Siblings } from './core.js';
 import { ImageServer } from './server.js';
 
@@ -148,14 +149,13 @@ export async function serveAsMember(config: Config, reread: () => Promise<Config
 /** What one of several processes may take: memory and threads are for all of them together. */
 function shareOf(config: Config): Config {
   const { ptiffManager, imageServer, server } = config;
-  const { processes } = server;
-  const share = (amount: number): number => Math.max(1, Math.floor(amount / processes));
+  const share = (amount: number, least: number): number => Math.max(least, Math.floor(amount / server.processes));
   return {
     ...config,
-    ptiffManager: { ...ptiffManager, maxMemoryBytes: share(ptiffManager.maxMemoryBytes) },
+    ptiffManager: { ...ptiffManager, maxMemoryBytes: share(ptiffManager.maxMemoryBytes, MIN_BUDGET_BYTES) },
     imageServer: {
       ...imageServer,
-      workerThreads: imageServer.workerThreads === 0 ? 0 : share(imageServer.workerThreads),
+      workerThreads: imageServer.workerThreads === 0 ? 0 : share(imageServer.workerThreads, 1),
     },
   };
 }

@@ -169,7 +169,8 @@ export function ask(
   });
 }
 
-async function metricsOf(url: string): Promise<(name: string) => number> {
+/** Values of `/metrics`: see {@link Running.metrics}. */
+export async function metricsOf(url: string): Promise<(name: string) => number> {
   const { text } = await ask(url, '/metrics');
   const samples = text.split('\n').flatMap((line): [string, number][] => {
     const [, name = '', value] = /^(\w+(?:\{.*\})?) (\S+)$/.exec(line) ?? [];
