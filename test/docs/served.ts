@@ -12,8 +12,8 @@ const SHOWN = 'http://localhost:8080';
 /** A program that has said where it listens. */
 export interface Listening {
   readonly url: string;
-  /** Asks it to stop, and yields what it wrote and how it ended. */
-  stop(): Promise<Ended>;
+  /** Sends a signal, SIGTERM unless another is named, and yields what it wrote and how it ended. */
+  stop(signal?: NodeJS.Signals): Promise<Ended>;
 }
 
 /** What a process wrote, and how it ended. */
@@ -57,8 +57,8 @@ export async function startNode(
   });
   return {
     url,
-    stop: () => {
-      child.kill('SIGTERM');
+    stop: (signal = 'SIGTERM') => {
+      child.kill(signal);
       return end;
     },
   };
@@ -119,7 +119,8 @@ export function ask(url: string, target: string, method = 'GET'): Promise<Replie
   });
 }
 
-function ended(child: ChildProcess): Promise<Ended> {
+/** Resolves when a process has ended. */
+export function ended(child: ChildProcess): Promise<Ended> {
   let text = '';
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (part) => (text += String(part)));
   return new Promise((resolve) => child.on('close', (code) => resolve({ text, code })));

@@ -1,11 +1,10 @@
 /** What docs/serving.md says is tried: its tables, its examples and its recipes. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FORMATS } from '../../src/encode/index.js';
@@ -14,32 +13,16 @@ import { ERROR_CODES } from '../../src/errors.js';
 import { DEFAULT_RENDER_LIMITS } from '../../src/picture/limits.js';
 import { COMMANDS } from '../../src/protocol/image-serving/commands.js';
 import { parseModifiers } from '../../src/protocol/image-serving/modifiers.js';
+import { blocks, ended, type Listening, marked as markedOf, root, rows as rowsOf, startNode } from './served.js';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
 const page = readFileSync(join(root, 'docs', 'serving.md'), 'utf8');
 
-/** What stands between two marks. */
-function marked(name: string): string {
-  return new RegExp(`<!-- ${name}:begin -->\\n?([\\s\\S]*?)\\n?<!-- ${name}:end -->`).exec(page)?.[1] ?? '';
-}
-
-/** Rows of a marked table, without its head. */
-function rows(name: string): string[][] {
-  return marked(name)
-    .split('\n')
-    .slice(2)
-    .map((line) =>
-      line
-        .split('|')
-        .slice(1, -1)
-        .map((cell) => cell.trim()),
-    );
-}
-
+const marked = (name: string): string => markedOf(page, name);
+const rows = (name: string): string[][] => rowsOf(page, name);
 const quoted = (text: string): string[] => [...text.matchAll(/`([^`]+)`/g)].map(([, word = '']) => word);
 
 /** The blocks of JavaScript, in order. */
-const examples = [...page.matchAll(/^```js\n([\s\S]*?)^```$/gm)].map(([, body = '']) => body);
+const examples = blocks(page, 'js');
 
 describe('commands', () => {
   const table = rows('commands');
@@ -184,25 +167,13 @@ describe('what it shows to run', () => {
   });
 
   describe.each(['http', 'express', 'fastify'])('%s.mjs', (name) => {
-    let child: ChildProcess;
-    let end: ReturnType<typeof ended>;
+    let server: Listening;
     let base: string;
     beforeAll(async () => {
-      child = spawn(process.execPath, [`${name}.mjs`], {
-        cwd: folder,
-        env: { ...process.env, PORT: '0' },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
-      end = ended(child);
-      const port = await new Promise<string>((resolve, reject) => {
-        child.stdout?.on('data', (part) => resolve(/\d+/.exec(String(part))?.[0] ?? ''));
-        end.then(({ text }) => reject(new Error(text)), reject);
-      });
-      base = `http://127.0.0.1:${port}`;
+      server = await startNode([`${name}.mjs`], folder, { PORT: '0' });
+      base = server.url;
     });
-    afterAll(() => {
-      child.kill('SIGKILL');
-    });
+    afterAll(() => server.stop('SIGKILL'));
 
     const picture = async (path: string) => {
       const reply = await fetch(base + path);
@@ -287,15 +258,7 @@ describe('what it shows to run', () => {
     });
 
     test('it ends when it is told to, and nothing went wrong', async () => {
-      child.kill('SIGTERM');
-      expect(await end).toMatchObject({ code: 0, text: expect.stringMatching(/^port \d+\n$/) });
+      expect(await server.stop()).toMatchObject({ code: 0, text: expect.stringMatching(/^port \d+\n$/) });
     });
   });
 });
-
-/** What a process wrote, and how it ended. */
-function ended(child: ChildProcess): Promise<{ text: string; code: number | null }> {
-  let text = '';
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (part) => (text += String(part)));
-  return new Promise((resolve) => child.on('close', (code) => resolve({ text, code })));
-}

@@ -4,20 +4,16 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createProgram } from '../../src/cli/program.js';
 import { ERROR_CODES } from '../../src/errors.js';
+import { ask, blocks as blocksOf, curls, root, rows, startNode, startServer } from '../docs/served.js';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 
 /** Contents of the fenced blocks of a language; '' is a block without one. */
-function blocks(language: string): string[] {
-  return [...readme.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].flatMap(([, name, body]) =>
-    name === language ? [body ?? ''] : [],
-  );
-}
+const blocks = (language: string): string[] => blocksOf(readme, language);
 
 describe('what it tells to run', () => {
   let folder: string;
@@ -46,13 +42,18 @@ describe('what it tells to run', () => {
       .tiff()
       .toFile(join(folder, 'scans', 'more', 'b.tif'));
     await writeFile(join(folder, 'scans', '.hidden'), 'no image');
+    await mkdir(join(folder, 'images'));
+    await picture
+      .clone()
+      .jpeg()
+      .toFile(join(folder, 'images', 'photo.jpg'));
   });
   afterAll(() => rm(folder, { recursive: true }));
 
   const commands = blocks('sh').flatMap((block) => block.trim().split('\n'));
 
-  test('has commands for build, info, render and validate', () => {
-    for (const name of ['build', 'info', 'render', 'validate'])
+  test('has commands for build, info, render, validate and ingest', () => {
+    for (const name of ['build', 'info', 'render', 'validate', 'ingest'])
       expect(commands.join('\n')).toContain(`npx pyramidion ${name} `);
   });
 
@@ -80,6 +81,43 @@ describe('what it tells to run', () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, ['example.mjs'], { cwd: folder, encoding: 'utf8' });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toMatch(expected);
+  });
+
+  describe('as an image server', () => {
+    const [serve = '', ...others] = blocks('console');
+    const [config = ''] = blocks('json');
+
+    test('a folder is enough', async () => {
+      expect(serve).toBe('npx pyramidion serve ./images\n');
+      const server = await startServer(serve.trim().split(' ').slice(2), folder);
+      try {
+        const replies = curls(others.join('')).map(({ target }) => ask(server.url, target));
+        const [small, square, facts] = await Promise.all(replies);
+        expect([small?.status, square?.status, facts?.status]).toEqual([200, 200, 200]);
+        expect(await sharp(small?.body).metadata()).toMatchObject({ format: 'jpeg', width: 400 });
+        expect(await sharp(square?.body).metadata()).toMatchObject({ format: 'webp', width: 300, height: 300 });
+        expect(facts?.body.toString()).toContain('image.width=900\n');
+        expect((await ask(server.url, '/viewer/')).status).toBe(200);
+      } finally {
+        expect((await server.stop()).code).toBe(0);
+      }
+    });
+
+    test('the configuration, and the example that mounts the service', async () => {
+      await writeFile(join(folder, 'server.json'), config);
+      const example = blocks('js').find((block) => block.includes('mountImageServing')) ?? '';
+      const told = "listen(0, function () { console.log('port', this.address().port); })";
+      await writeFile(join(folder, 'mount.mjs'), example.replace('listen(8080)', told));
+      const server = await startNode(['mount.mjs'], folder);
+      try {
+        expect(readme).toContain('so that `/is/image/photo.jpg?$card$` is 480 × 320');
+        const { body } = await ask(server.url, '/is/image/photo.jpg?$card$');
+        expect(await sharp(body).metadata()).toMatchObject({ width: 480, height: 320 });
+        expect((await ask(server.url, '/')).status).toBe(404);
+      } finally {
+        await server.stop();
+      }
+    });
   });
 
   test('npm scripts', () => {
@@ -131,6 +169,14 @@ describe('what it tells of the tree', () => {
     const links = [...readme.matchAll(/\]\((?!https:)([^)#]+)\)/g)].map(([, path = '']) => path);
     expect(links.length).toBeGreaterThan(3);
     expect(links.filter((path) => !existsSync(join(root, dirname('README.md'), path)))).toEqual([]);
+  });
+
+  test('its table of commands has each that there is', () => {
+    const streams = { stdout: process.stdout, stderr: process.stderr, signal: new AbortController().signal };
+    const startEngine = () => Promise.reject(new Error('none is run'));
+    const { commands } = createProgram({ ...streams, startEngine }, () => {});
+    const listed = rows(readme, 'commands').map(([cell]) => /^`(\w+)/.exec(cell ?? '')?.[1]);
+    expect(listed.sort()).toEqual(commands.map((command) => command.name()).sort());
   });
 
   test('its table of error codes is that of src/errors.ts', () => {
