@@ -36,7 +36,6 @@ export interface MetricsOptions {
  */
 export class Metrics {
   readonly #options: MetricsOptions;
-  readonly #registry = new Registry();
   readonly #typeNumbers = new Map(COUNTED_TYPES.map((type, number) => [type, number]));
   readonly #useNumbers = new Map(CACHE_USES.map((use, number) => [use, number]));
   readonly #requests = new DurationTable((COUNTED_TYPES.length + 1) * CACHE_USES.length);
@@ -51,7 +50,7 @@ export class Metrics {
 
   constructor(options: MetricsOptions = {}) {
     this.#options = options;
-    collectDefaultMetrics({ register: this.#registry });
+    watchProcess();
   }
 
   /** Counts a reply. */
@@ -98,7 +97,7 @@ export class Metrics {
   async snapshot(): Promise<MetricsSnapshot> {
     const { stats, alerts } = this.#options;
     // prom-client declares the types of metrics as an enum; they are words.
-    const process = (await this.#registry.getMetricsAsJSON()) as unknown as MetricFamily[];
+    const process = (await watchProcess().getMetricsAsJSON()) as unknown as MetricFamily[];
     return [...this.#families(), ...serverFamilies(stats?.() ?? {}, alerts?.() ?? null), ...process];
   }
 
@@ -161,6 +160,17 @@ export class Metrics {
       },
     ];
   }
+}
+
+let watched: Registry | null = null;
+
+/** Metrics of the process itself. What watches it cannot be stopped, so it is started once, however many servers come and go. */
+function watchProcess(): Registry {
+  if (watched === null) {
+    watched = new Registry();
+    collectDefaultMetrics({ register: watched });
+  }
+  return watched;
 }
 
 /** The media type of an exposition. */
