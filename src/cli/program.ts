@@ -51,7 +51,7 @@ export async function runProgram(words: readonly string[], context: CliContext):
 /** The commands, without running any. `finish` is told the exit code of the one that runs. */
 export function createProgram(context: CliContext, finish: (code: number) => void): Command {
   const program = new Command('pyramidion')
-    .description('Builds multi-resolution tiled TIFFs (PTIFF), looks into them, and makes views of them.')
+    .description('Builds multi-resolution tiled TIFFs (PTIFF), looks into them, makes views of them, and serves them.')
     .version(VERSION, '--version', 'the version')
     .helpOption('--help', 'what can be said')
     .helpCommand(false)
