@@ -227,11 +227,13 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   /**
    * The `info.version` that the image at a path, or behind a URL, has now, without opening it; null when there is
-   * nothing. Rejects with `SOURCE_UNREADABLE` when the server of a URL does not answer as it should: nobody knows then.
+   * nothing. Uses that begin later see this version or a newer one, whatever `recheckMs` says. Rejects with `SOURCE_UNREADABLE` when the server of a URL does not answer as it should: nobody knows then.
    */
   async versionOf(location: string): Promise<string | null> {
     if (this.#closing !== null) throw closedError();
-    return versionAt(location, this.#http());
+    const version = await versionAt(location, this.#http());
+    await this.#handles.noteVersion(location, version);
+    return version;
   }
 
   /**

@@ -5,6 +5,7 @@ import type { ResponseCache } from '../cache/cache.js';
 import type { CacheAnswer, CachedReply, CachedSource, CacheRequest, ValidationPolicy } from '../cache/types.js';
 import type { Engine } from '../engine.js';
 import { PyramidionError } from '../errors.js';
+import { isUrl } from '../library/assets.js';
 import type { Attributes, Catalog } from '../library/types.js';
 import type { CatalogColour } from '../picture/colour.js';
 import type { Picture, PictureInfo, ViewCatalog, ViewOptions } from '../picture/picture.js';
@@ -102,7 +103,7 @@ export class Pictures {
       key,
       control,
       policy,
-      make: (stop) => this.#make(wanted, stop),
+      make: (stop) => this.#make(wanted, control, stop),
       ...(signal !== undefined && { signal }),
     });
     return { ...answer, key };
@@ -127,8 +128,8 @@ export class Pictures {
     return this.#context.cache.peek(await this.keyOf(wanted))?.reply ?? null;
   }
 
-  #make(wanted: Wanted, signal: AbortSignal): Promise<CachedReply> {
-    return this.#use(wanted, signal, async (picture, { file, original }) => {
+  #make(wanted: Wanted, control: CacheRequest['control'], signal: AbortSignal): Promise<CachedReply> {
+    const render = async (picture: Picture, { file, original }: Prepared): Promise<CachedReply> => {
       const started = performance.now();
       const rendition = await picture.view(wanted.request, optionsOf(wanted, signal));
       this.#context.onRender(performance.now() - started);
@@ -143,15 +144,20 @@ export class Pictures {
         isCheap: rendition.tile !== null,
         facts: { width, height, ...(quality !== null && { quality }) },
       };
-    });
+    };
+    // What is kept shall be of the file that is there now. Servers are asked only for those who want it so: that takes its time.
+    return this.#use(wanted, signal, render, { look: control !== 'on' || !isUrl(wanted.file) });
   }
 
+  /** `look`: the file is looked at, however lately that was done. */
   async #use<Result>(
     wanted: Wanted,
     signal: AbortSignal | undefined,
     work: (picture: Picture, prepared: Prepared) => Promise<Result>,
+    { look = false }: { readonly look?: boolean } = {},
   ): Promise<Result> {
     const prepared = await this.#context.prepare(wanted.file, signal);
+    if (look) await this.#context.engine.versionOf(prepared.file);
     return this.#context.engine.use(prepared.file, (picture) => work(picture, prepared));
   }
 

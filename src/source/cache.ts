@@ -94,6 +94,13 @@ export class HandleCache<Handle extends OpenHandle> {
     return this.#track(this.#use(isHttpUrl(path) ? path : resolve(path), work));
   }
 
+  /** Tells which version is at a path now: what is open of another one is not handed out any more. */
+  async noteVersion(path: string, version: string | null): Promise<void> {
+    const entry = this.#entries.get(isHttpUrl(path) ? path : resolve(path));
+    const handle = await entry?.opening.catch(() => null);
+    if (entry !== undefined && handle != null && handle.source.version !== version) this.#retire(entry);
+  }
+
   /** Refuses further uses, waits for those under way and closes all files. May be called more than once. */
   async close(): Promise<void> {
     this.#isClosed = true;

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { PyramidionError } from '../../src/errors.js';
 import { openPyramid, type Pyramid } from '../../src/pyramid/open.js';
 import { HandleCache } from '../../src/source/cache.js';
-import { openFile } from '../../src/source/file.js';
+import { fileVersionAt, openFile } from '../../src/source/file.js';
 import { pixelsTiff } from '../pyramid/pixels-tiff.js';
 
 let folder = '';
@@ -135,6 +135,21 @@ describe('a file', () => {
     expect(await cache.use(path, widthOf)).toBe(70);
     await rewrite(80, 1e9);
     expect(await cache.use(path, widthOf)).toBe(80);
+  });
+
+  test('is opened anew as soon as somebody tells that it is another one', async () => {
+    await cache.close();
+    cache = new HandleCache({ open, maxAgeMs: 60_000 });
+    expect(await cache.use(path, widthOf)).toBe(60);
+    await cache.noteVersion(path, await fileVersionAt(path));
+    expect(cache.size).toBe(1);
+    await replace(70);
+    await cache.noteVersion(path, await fileVersionAt(path));
+    expect(cache.size).toBe(0);
+    expect(await cache.use(path, widthOf)).toBe(70);
+    await cache.noteVersion(path, null);
+    await cache.noteVersion(`${path}x`, null);
+    expect(cache.size).toBe(0);
   });
 
   test('is served in one state while others replace it all the time', async () => {
