@@ -118,7 +118,7 @@ export class ImageService {
     if (isEmpty(url) && request.method !== PURGE)
       return isEnabled ? probeReply(copyright, nowMs) : disabledReply(nowMs);
     if (!isEnabled) throw new PyramidionError('SERVICE_DISABLED', 'the service is switched off');
-    if (request.method === PURGE) return this.#purge(url, request.remoteAddress, trace);
+    if (request.method === PURGE) return this.#purge(url, request, trace);
     seen.asked = ask(url, request.remoteAddress, library, trace);
     seen.asked = admit(seen.asked, { allowDefaultCatalog });
     const resolved = await resolve(seen.asked, library, trace);
@@ -140,8 +140,10 @@ export class ImageService {
   }
 
   /** Drops the replies that show an image, whatever it was called in their URLs; without an image, all of them. */
-  async #purge(url: IsUrl, remoteAddress: string, trace: Trace): Promise<Reply> {
-    if (!isAddressAllowed(remoteAddress, LOOPBACK))
+  async #purge(url: IsUrl, { remoteAddress, headers }: ServiceRequest, trace: Trace): Promise<Reply> {
+    // What a proxy of this machine passes on may come from anywhere.
+    const isDirect = headers['x-forwarded-for'] === undefined && headers.forwarded === undefined;
+    if (!isDirect || !isAddressAllowed(remoteAddress, LOOPBACK))
       throw new PyramidionError('REQUEST_REFUSED', 'only this machine may purge the cache');
     const { library, cache } = this.#options;
     const { main, object } = ask(url, remoteAddress, library, trace);

@@ -41,9 +41,14 @@ describe('PURGE', () => {
 
   test('is for this machine, and for images that are there', async () => {
     await makes(...OF_A);
-    const headers = { 'x-forwarded-for': '192.0.2.1' };
-    expect((await served.ask('/is/image/a', { method: 'PURGE', headers })).status).toBe(403);
-    expect((await served.ask('/is/image', { method: 'PURGE', headers })).status).toBe(403);
+    for (const headers of [
+      { 'x-forwarded-for': '192.0.2.1' },
+      { 'x-forwarded-for': '127.0.0.1' },
+      { forwarded: 'for=192.0.2.1' },
+    ] as Record<string, string>[]) {
+      expect((await served.ask('/is/image/a', { method: 'PURGE', headers })).status).toBe(403);
+      expect((await served.ask('/is/image', { method: 'PURGE', headers })).status).toBe(403);
+    }
     expect(await makes(...OF_A)).toBe(0);
     expect((await served.ask('/is/image/none', { method: 'PURGE' })).status).toBe(403);
   });
