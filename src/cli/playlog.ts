@@ -159,7 +159,8 @@ export function requestOf(
   const method = flags.request === 'smart' ? columns[flags.methodColumn - 1] : flags.request;
   const url = pathOf(unescapeField(columns[flags.column - 1] ?? ''));
   const played = METHODS.find((candidate) => candidate === method?.toUpperCase());
-  if (played === undefined || url === null) return null;
+  // What asks for nothing warms nothing, and would ask for something with a suffix.
+  if (played === undefined || url === null || /^\/is\/(?:image|content)\/?\??$/.test(url)) return null;
   const suffix = flags.suffix.replace(/\{(\d+)\}/g, (_, number) => columns[Number(number) - 1] ?? '');
   return { method: played, url: suffix === '' ? url : `${url}${url.includes('?') ? '&' : '?'}${suffix}` };
 }

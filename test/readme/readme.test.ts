@@ -151,7 +151,9 @@ describe('what it tells of the tree', () => {
   test('no folder and no file of src/ is left out', () => {
     const here = (folder: string) =>
       readdirSync(join(root, folder), { withFileTypes: true })
-        .filter(({ name }) => !name.startsWith('.') && !['node_modules', 'dist', 'build'].includes(name))
+        .filter(
+          ({ name }) => !name.startsWith('.') && !['node_modules', 'dist', 'build', 'cache', 'logs'].includes(name),
+        )
         .filter((entry) => entry.isDirectory() || folder === 'src/')
         .map((entry) => folder + entry.name + (entry.isDirectory() ? '/' : ''));
     expect(listed).toEqual(expect.arrayContaining([...here(''), ...here('src/'), ...here('native/')]));
