@@ -1,14 +1,13 @@
-/** The viewer in a browser: it opens, asks for the tiles of each level and gets them, and what it shows are the image's pixels. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+/** The viewer in a browser, OpenSeadragon over `rect`, before the image server: it opens, asks for the tiles of each level and gets them, and what it shows are the image's pixels. */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { ringColour, samplePng } from '../../scripts/sample-png.mjs';
+import { readConfig } from '../../src/config/config.js';
 import { Engine } from '../../src/engine.js';
-import { VIEWER_HEADERS, viewerAsset, viewerIndex, viewerPage } from '../../src/viewer/index.js';
+import { ImageServer } from '../../src/server/server.js';
 import { compare, psnr } from '../readers/compare.js';
 import { findTool, itWith } from '../readers/tools.js';
 
@@ -33,10 +32,9 @@ const FLAGS = [
 
 let engine: Engine;
 let folder = '';
-let server: Server;
+let server: ImageServer;
 let origin = '';
 let browser: Browser | null = null;
-const sockets = new Set<Socket>();
 
 /** What a page asked for and complained of. */
 interface Seen {
@@ -46,38 +44,12 @@ interface Seen {
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'pyramidion-viewer-'));
+  const flags = { port: 0, cacheRoot: [join(folder, 'cache')], logFolder: '' };
+  await mkdir(join(folder, 'images'));
+  server = await ImageServer.start(await readConfig({ env: {}, root: 'images', folder, flags }));
   engine = await Engine.start();
-  await engine.build(samplePng(WIDTH, HEIGHT), join(folder, NAME), { compression: 'jpeg', quality: 95 });
-  server = createServer(async ({ url = '' }, response) => {
-    const [path = '', query = ''] = url.split(/\?(.*)/s);
-    const [, route, rest = ''] = /^\/(viewer\/assets|viewer|is\/image)\/(.*)$/.exec(decodeURIComponent(path)) ?? [];
-    const asset = route === 'viewer/assets' ? await viewerAsset(rest) : null;
-    if (asset !== null) {
-      response.writeHead(200, { 'content-type': asset.mediaType }).end(asset.bytes);
-    } else if (route === 'viewer' && rest === '') {
-      response
-        .writeHead(200, { ...VIEWER_HEADERS })
-        .end(viewerIndex({ paths: [NAME], total: 1, notice: null, root: '' }));
-    } else if (route === 'viewer' || route === 'is/image') {
-      await engine
-        .use(join(folder, rest), async (picture) => {
-          const image = { path: rest, version: picture.info.version, info: picture.info, bytes: null };
-          if (route === 'viewer') {
-            const page = viewerPage({ image, presets: [], maxPix: [2000, 2000], root: '' });
-            response.writeHead(200, { ...VIEWER_HEADERS }).end(page);
-          } else {
-            const { bytes, mediaType } = await picture.render(query);
-            response.writeHead(200, { 'content-type': mediaType, 'cache-control': 'max-age=60' }).end(bytes);
-          }
-        })
-        .catch((error: Error) => response.writeHead(403, { 'content-type': 'text/plain' }).end(error.message));
-    } else {
-      response.writeHead(404).end();
-    }
-  });
-  server.on('connection', (socket) => sockets.add(socket));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await engine.build(samplePng(WIDTH, HEIGHT), join(folder, 'images', NAME), { compression: 'jpeg', quality: 95 });
+  origin = server.urls[0] ?? '';
 });
 
 afterEach(async () => {
@@ -86,9 +58,8 @@ afterEach(async () => {
 
 afterAll(async () => {
   await browser?.close();
-  for (const socket of sockets) socket.destroy();
-  await new Promise((resolve) => server.close(resolve));
   await engine.close();
+  await server.close();
   await rm(folder, { recursive: true });
 });
 
@@ -189,7 +160,9 @@ describe('the viewer', () => {
       const [width, height] = [320, 240];
       const { left, top, data } = await cornerOf(page, width, height);
       const cut = { left, top, width, height };
-      const { data: stored } = await engine.use(join(folder, NAME), (picture) => picture.region({ level: 0, ...cut }));
+      const { data: stored } = await engine.use(join(folder, 'images', NAME), (picture) =>
+        picture.region({ level: 0, ...cut }),
+      );
       if (!(stored instanceof Uint8Array)) throw new Error('samples of 16 bits');
       expect(compare(data, stored).largest).toBe(0);
       // And that is the picture that was drawn.
@@ -238,7 +211,7 @@ describe('the viewer', () => {
     const shows = (text: string) => until(page, `${REPLY}.includes(${JSON.stringify(text)})`);
     await shows('600 × 401 px');
     expect(await reply()).toContain('image/jpeg');
-    expect(await reply()).toContain('max-age=60');
+    expect(await reply()).toContain('max-age=36000');
 
     await page.fill('[name=hei]', '200');
     await page.selectOption('[name=fit]', 'crop');
