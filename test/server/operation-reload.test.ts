@@ -127,3 +127,25 @@ describe.each(CHANGEABLE)('$name', ({ request, write: change, show, spoil, compl
     }
   });
 });
+
+it('settings that are read at the start are named when they are changed, and go on as they were', async () => {
+  const folder = await place.prepare();
+  await writeConfig(folder, { Server: { port: 0, roots: [place.images], ...QUICK } });
+  const server = await place.start(folder, true);
+  try {
+    await writeConfig(folder, {
+      Server: { port: 0, roots: [place.images], ...QUICK, copyright: 'Somebody' },
+      manifest: { defaultpix: '50,0' },
+    });
+    const waiting = 'Server.copyright count from the next start on';
+    const log = await until(
+      () => serverLog(folder),
+      (text) => text.includes(waiting),
+    );
+    expect(log).toContain(waiting);
+    expect((await server.ask('/is/image')).text).toContain('copyright=Pyramidion');
+    expect(await told(await server.ask(image('photo')))).toBe('200 50×30');
+  } finally {
+    await server.close();
+  }
+});

@@ -1,9 +1,12 @@
 /** Settings that are changed one at a time, and what a client sees of it: the rows of the tables that tests print. */
+import { access, readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import type { HeldSource } from './held-source.js';
 import { type Answered, type Document, type Place, type Running, until } from './start.js';
 
 /** What a row is looked at with. */
@@ -208,4 +211,35 @@ export async function onDisk(server: Running, asked: number): Promise<{ entries:
       asked,
   );
   return { entries: value('pyramidion_cache_disk_entries'), bytes: value('pyramidion_cache_disk_bytes') };
+}
+
+/** Asks for a view of an image that is held back, and waits until it is being read. */
+export async function askHeld(source: HeldSource, server: Running): Promise<{ readonly reply: Promise<string> }> {
+  source.hold('all');
+  const reply = server.ask(image('photo.tif?wid=100')).then(told, () => 'cut off');
+  await until(
+    () => source.held,
+    (held) => held > 0,
+  );
+  return { reply };
+}
+
+/** The log of today; '' where there is none. */
+export async function readLog(folder: string, prefix: string): Promise<string> {
+  const names = await readdir(folder).catch(() => []);
+  const name = names.find((each) => each.startsWith(prefix));
+  return name === undefined ? '' : readFile(join(folder, name), 'utf8');
+}
+
+/** Lines of a log of a server, which is closed for that: then all of them are there. */
+export async function linesOfLog(server: Running, prefix: string): Promise<string[]> {
+  await server.close();
+  return (await readLog(join(server.folder, 'logs'), prefix)).trim().split('\n');
+}
+
+export function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

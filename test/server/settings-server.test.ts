@@ -1,15 +1,28 @@
-/** The settings that are ours, changed from their defaults, and what is seen of it: `Server`, `Log` and `Alerts`. */
-import { access, copyFile, mkdir, readdir, readFile } from 'node:fs/promises';
+/** The settings of `Server`, changed from their defaults, and what is seen of it. */
+import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { qualifiedName, ROWS } from '../../src/config/settings.js';
 import { tableProfile } from '../colour/profiles.js';
 import { selfSigned } from './certificate.js';
 import { serve } from './child.js';
 import { HeldSource } from './held-source.js';
-import { asked, freePort, image, property, type Row, testSettings, told, usesOf, whoReaches } from './settings.js';
+import {
+  asked,
+  askHeld,
+  exists,
+  freePort,
+  image,
+  property,
+  type Row,
+  readLog,
+  testSettings,
+  told,
+  usesOf,
+  whoReaches,
+} from './settings.js';
 import { ask, type Document, type Place, type Running, until, usePlace, write } from './start.js';
 
 const place = usePlace();
@@ -35,28 +48,17 @@ const inPlace =
 const remote = (): Document => ({ Server: { roots: [source.url] } });
 const PHOTO = image('photo?wid=100');
 
-/** Asks for a view of an image that is held back, and waits until it is being read. */
-async function askHeld(server: Running, target = image('photo.tif?wid=100')): Promise<{ reply: Promise<string> }> {
-  source.hold('all');
-  const reply = server.ask(target).then(told, () => 'cut off');
-  await until(
-    () => source.held,
-    (held) => held > 0,
-  );
-  return { reply };
-}
-
 /** What a default.ini of a catalog folder says, changed while the server runs. */
 const CATALOG_CHANGE: Pick<Row, 'prepare' | 'request' | 'look' | 'byDefault' | 'seen'> = {
   prepare: (folder) => write(join(folder, 'catalog', 'default.ini'), 'DefaultPix = 200,200\n'),
-  request: '/is/image/photo, up to 2.5 s after catalog/default.ini was changed',
+  request: '/is/image/photo, up to 1.5 s after catalog/default.ini was changed',
   look: async ({ server }) => {
     await server.ask(image('photo'));
     await write(join(server.folder, 'catalog', 'default.ini'), 'DefaultPix = 120,120\n# changed\n');
     return until(
       () => asked(image('photo'))({ server, place, value: null }),
       (seen) => seen !== '200 200×120',
-      2500,
+      1500,
     );
   },
   byDefault: '200 200×120',
@@ -228,7 +230,7 @@ const SERVER_ROWS: readonly Row[] = [
     beside: remote,
     request: '/is/image/photo.tif?wid=100 of a server that answers after 0.8 s',
     look: async ({ server }) => {
-      const { reply } = await askHeld(server);
+      const { reply } = await askHeld(source, server);
       const early = await Promise.race([reply, wait(800, null)]);
       source.release();
       return early === null ? `${await reply} after that` : `${early} before that`;
@@ -270,7 +272,7 @@ const SERVER_ROWS: readonly Row[] = [
     beside: remote,
     request: '/is/image/photo.tif?wid=100, under way when the server is told to stop',
     look: async ({ server }) => {
-      const { reply } = await askHeld(server);
+      const { reply } = await askHeld(source, server);
       const closing = server.close();
       const early = await Promise.race([reply, wait(500, null)]);
       source.release();
@@ -332,168 +334,6 @@ const SERVER_ROWS: readonly Row[] = [
   },
 ];
 
-const LOG_ROWS: readonly Row[] = [
-  {
-    setting: 'Log.folder',
-    value: 'elsewhere',
-    isAlone: true,
-    request: '/is/image; folders that have an access log',
-    look: async ({ server }) => {
-      await server.ask('/is/image');
-      const found = await Promise.all(
-        ['logs', 'elsewhere'].map(async (name) =>
-          (await readLog(join(server.folder, name), 'access-')) !== '' ? name : '',
-        ),
-      );
-      return found.join('');
-    },
-    byDefault: 'logs',
-    seen: 'elsewhere',
-  },
-  {
-    setting: 'Log.maxDays',
-    value: 1,
-    prepare: (folder) => write(join(folder, 'logs', `access-${dayBefore(3)}.log`), 'old\n'),
-    request: 'the access log of three days ago',
-    look: async ({ server }) =>
-      (await exists(join(server.folder, 'logs', `access-${dayBefore(3)}.log`))) ? 'is there' : 'is gone',
-    byDefault: 'is there',
-    seen: 'is gone',
-  },
-  {
-    setting: 'Log.prefix',
-    value: 's7access-',
-    request: '/is/image; logs of requests',
-    isAlone: true,
-    look: async ({ server }) => {
-      const names = await readdir(join(server.folder, 'logs'));
-      return names
-        .filter((name) => !name.startsWith('ImageServer'))
-        .join()
-        .replace(/\d{4}-\d\d-\d\d/, 'yyyy-mm-dd');
-    },
-    byDefault: 'access-yyyy-mm-dd.log',
-    seen: 's7access-yyyy-mm-dd.log',
-  },
-  {
-    setting: 'Log.pattern',
-    value: '%s %{CacheUse}r "%{User-Agent}i" %{ETag}o %A',
-    request: '/is/image/photo?wid=100, twice; lines of the access log',
-    isAlone: true,
-    look: async ({ server }) => {
-      const { headers } = await server.ask(PHOTO, { headers: { 'user-agent': 'a test' } });
-      await server.ask(PHOTO, { headers: { 'user-agent': 'a test' } });
-      const lines = await linesOfLog(server, 'access-', 2);
-      return lines
-        .map((line) => (line.split(' ').length === 34 ? '34 columns' : line.replace(String(headers.etag), 'its tag')))
-        .join('; ');
-    },
-    byDefault: '34 columns; 34 columns',
-    seen: '200 CREATED "a%20test" its tag 127.0.0.1; 200 REUSED "a%20test" its tag 127.0.0.1',
-  },
-  {
-    setting: 'Log.serverLog',
-    value: 'json',
-    isAlone: true,
-    request: 'the first record of the server log',
-    look: async ({ server }) => {
-      const [line = ''] = await linesOfLog(server, 'ImageServer-', 1);
-      if (!line.startsWith('{')) return line.replace(/^\S+ \S+ (\w+) \d+ (\w+).*$/, '$1 $2');
-      const { level, msg, pid } = JSON.parse(line) as { level: string; msg: string; pid: number };
-      return JSON.stringify({ level, msg, isOurs: pid === process.pid });
-    },
-    byDefault: 'INFO started',
-    seen: '{"level":"info","msg":"started","isOurs":true}',
-  },
-  {
-    setting: 'Log.traceLevel',
-    value: 3,
-    isAlone: true,
-    request: '/is/image/photo?wid=100; records of requests in the server log',
-    look: async ({ server }) => {
-      await server.ask(PHOTO);
-      await server.close();
-      const lines = (await readLog(join(server.folder, 'logs'), 'ImageServer-')).split('\n');
-      return (
-        lines
-          .filter((line) => line.includes(' request '))
-          .map((line) => line.replace(/^.* request/, '').replace(/ sentBytes.* cacheUse/, ' … cacheUse'))
-          .join() || 'none'
-      );
-    },
-    byDefault: 'none',
-    seen: ' method=GET url="/is/image/photo?wid=100" status=200 … cacheUse=CREATED',
-  },
-  {
-    setting: 'Log.statsIntervalSeconds',
-    value: 5,
-    hasFakeIntervals: true,
-    request: '/is/image/photo?wid=100; records of statistics after five seconds',
-    look: async ({ server }) => {
-      await server.ask(PHOTO);
-      vi.advanceTimersByTime(5000);
-      await server.close();
-      const lines = (await readLog(join(server.folder, 'logs'), 'ImageServer-')).split('\n');
-      return (
-        lines
-          .filter((line) => line.includes(' STATS '))
-          .map((line) => / renders=\S+/.exec(line)?.[0])
-          .join() || 'none'
-      );
-    },
-    byDefault: 'none',
-    seen: ' renders=1',
-  },
-];
-
-const ALERT_ROWS: readonly Row[] = [
-  alertRow('alertInterval', 60_000, 'Error', { request: image('none'), afterMs: 60_000, seen: true }),
-  alertRow('maxAverageResponseTime', 0, 'RTime', { request: '/is/image', seen: true }),
-  alertRow('maxErrorRate', 1, 'Error', { request: image('none'), seen: false }),
-  alertRow('maxOverlap', 0, 'Conc', { request: '/is/image', seen: true }),
-  alertRow('minRequestRate', 1_000_000, 'Traf', { request: '/is/image', seen: true }),
-  alertRow('minTrafficForAlerts', 1_000_000, 'Error', { request: image('none'), seen: false }),
-  {
-    setting: 'Alerts.lockedThreshold',
-    value: 1,
-    beside: remote,
-    hasFakeIntervals: true,
-    request: '/is/image/photo.tif, which is slow to read; `pyramidion_alert{alert="Lock"}` after ten minutes',
-    look: async ({ server }) => {
-      const { reply } = await askHeld(server);
-      await wait(20);
-      vi.advanceTimersByTime(600_000);
-      const value = (await server.metrics())('pyramidion_alert{alert="Lock"}');
-      source.release();
-      await reply;
-      return String(value);
-    },
-    byDefault: '0',
-    seen: '1',
-  },
-];
-
-function alertRow(
-  name: string,
-  value: number,
-  alert: string,
-  { request, seen, afterMs = 600_000 }: { request: string; seen: boolean; afterMs?: number },
-): Row {
-  return {
-    setting: `Alerts.${name}`,
-    value,
-    hasFakeIntervals: true,
-    request: `${request}; \`pyramidion_alert{alert="${alert}"}\` after ${afterMs / 60_000} min`,
-    look: async ({ server }) => {
-      await server.ask(request);
-      vi.advanceTimersByTime(afterMs);
-      return String((await server.metrics())(`pyramidion_alert{alert="${alert}"}`));
-    },
-    byDefault: String(Number(!seen)),
-    seen: String(Number(seen)),
-  };
-}
-
 /** Statuses of six views at once of an image that is slow to read. */
 async function askSix(server: Running): Promise<number[]> {
   await server.ask(image('photo.tif?scl=1&rgn=0,0,90,90'));
@@ -513,45 +353,11 @@ async function askSecurely({ server }: { readonly server: Running }): Promise<st
   return reply === null ? 'no answer' : String(reply.status);
 }
 
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** The log of today, as far as it is written; '' where there is none. */
-async function readLog(folder: string, prefix: string): Promise<string> {
-  const names = await readdir(folder).catch(() => []);
-  const name = names.find((each) => each.startsWith(prefix));
-  return name === undefined
-    ? ''
-    : await until(
-        () => readFile(join(folder, name), 'utf8'),
-        (text) => text !== '',
-        3000,
-      );
-}
-
-/** Lines of a log of a server, when there are so many. */
-async function linesOfLog(server: Running, prefix: string, count: number): Promise<string[]> {
-  const lines = async (): Promise<string[]> => (await readLog(join(server.folder, 'logs'), prefix)).trim().split('\n');
-  return until(lines, (found) => found.length >= count, 3000);
-}
-
-function dayBefore(days: number): string {
-  const date = new Date(Date.now() - days * 86_400_000);
-  return [date.getFullYear(), date.getMonth() + 1, date.getDate()]
-    .map((part) => String(part).padStart(2, '0'))
-    .join('-');
-}
-
-describe('our own settings', () => {
-  testSettings(place, [...SERVER_ROWS, ...LOG_ROWS, ...ALERT_ROWS]);
+describe('settings of the server', () => {
+  testSettings(place, SERVER_ROWS);
 
   it('are all in the table', () => {
-    const rows = ROWS.filter(({ group }) => ['server', 'log', 'alerts'].includes(group));
-    const settings = [...SERVER_ROWS, ...LOG_ROWS, ...ALERT_ROWS].map(({ setting }) => setting);
-    expect(settings).toEqual(rows.map(qualifiedName));
+    const rows = ROWS.filter(({ group }) => group === 'server');
+    expect(SERVER_ROWS.map(({ setting }) => setting)).toEqual(rows.map(qualifiedName));
   });
 });
