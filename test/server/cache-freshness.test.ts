@@ -209,7 +209,7 @@ describe('while it is replaced under load', () => {
         };
     }
     const driving = drive(asks(), { port: site.port, connections: 6, depth: 2, onReply });
-    for (let turn = 0; turn < 60; turn++) {
+    for (let turn = 0; turn < 40; turn++) {
       await put(site, 'images/a.tif', states[turn % states.length] ?? Buffer.alloc(0));
       const served = [...counts.values()].reduce((a, b) => a + b, 0);
       await until(async () => [...counts.values()].reduce((a, b) => a + b, 0) > served + 5);
