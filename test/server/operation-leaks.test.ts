@@ -54,7 +54,7 @@ async function cycle(): Promise<void> {
   await server.close();
 }
 
-it('twenty servers one after the other', async () => {
+it('twenty servers one after the other', { timeout: 120_000 }, async () => {
   const watchers = vi.spyOn(perfHooks, 'monitorEventLoopDelay');
   const live = new Map<number, string>();
   const hook = createHook({
