@@ -70,9 +70,12 @@ export class ImageCore {
    */
   static async open(config: Config, { siblings, reread }: CoreOptions = {}): Promise<ImageCore> {
     const closers = new Closers();
+    const { file } = config;
+    // Before all else, so that no change of it is missed.
+    const version = file === null ? null : await fileVersionAt(file);
     try {
       const parts = await openParts(config, siblings ?? null, closers);
-      if (reread !== undefined && config.file !== null) closers.push(watchConfig(config, config.file, reread, parts));
+      if (reread !== undefined && file !== null) closers.push(watchConfig(config, { file, version }, reread, parts));
       return new ImageCore(parts, siblings ?? null, closers);
     } catch (error) {
       await closers.close();
@@ -277,18 +280,15 @@ function prepareOf(
 /** Looks from time to time whether the file of the configuration has changed, until what it yields is called. */
 function watchConfig(
   config: Config,
-  file: string,
+  { file, version }: { readonly file: string; readonly version: string | null },
   reread: () => Promise<Config>,
   { library, log }: Pick<Parts, 'library' | 'log'>,
 ): () => void {
-  let seen: string | null | undefined;
+  let seen = version;
   const look = async (): Promise<void> => {
-    const version = await fileVersionAt(file);
-    if (seen === undefined || version === seen) {
-      seen = version;
-      return;
-    }
-    seen = version;
+    const now = await fileVersionAt(file);
+    if (now === seen) return;
+    seen = now;
     try {
       const changed = await reread();
       await library.configure({ manifest: changed.manifest, presets: changed.presets });
@@ -298,7 +298,6 @@ function watchConfig(
       log.error('the configuration cannot be used: what it said before goes on to count', error);
     }
   };
-  void look();
   const timer = setInterval(() => void look(), config.server.catalogRefreshMs).unref();
   return () => clearInterval(timer);
 }
