@@ -65,6 +65,8 @@ export async function startCluster(config: Config, onExit: (message: string) => 
       worker.on('message', (message: Message) => {
         if (message?.channel !== CHANNEL) return;
         if (message.kind === 'ready') resolve(message.urls);
+        // It was told before that, when it did not listen yet.
+        if (message.kind === 'ready' && isClosing) send(worker, { channel: CHANNEL, kind: 'stop' });
         if (message.kind === 'failed') reject(failureOf(message));
         if (message.kind === 'collect' || message.kind === 'collected') relay(worker, message);
       });
@@ -81,8 +83,7 @@ export async function startCluster(config: Config, onExit: (message: string) => 
   const close = async (): Promise<void> => {
     isClosing = true;
     const all = [...gone.entries()];
-    for (const [worker] of all)
-      if (worker.isConnected()) worker.send({ channel: CHANNEL, kind: 'stop' } satisfies Message);
+    for (const [worker] of all) send(worker, { channel: CHANNEL, kind: 'stop' });
     await Promise.all(all.map(([, exited]) => exited));
     await cache.close();
   };
@@ -98,12 +99,15 @@ export async function startCluster(config: Config, onExit: (message: string) => 
 
 /** Passes a question for metrics on to the others, and their answers back to who asked. */
 function relay(from: Worker, message: Extract<Message, { kind: 'collect' | 'collected' }>): void {
-  if (message.kind === 'collected') {
-    cluster.workers?.[message.from]?.send(message);
-    return;
-  }
-  for (const worker of Object.values(cluster.workers ?? {}))
-    if (worker !== undefined && worker !== from && worker.isConnected()) worker.send({ ...message, from: from.id });
+  if (message.kind === 'collected') send(cluster.workers?.[message.from], message);
+  else
+    for (const worker of Object.values(cluster.workers ?? {}))
+      if (worker !== from) send(worker, { ...message, from: from.id });
+}
+
+/** Tells one process something. One that has just ended does not hear it, which its exit tells. */
+function send(worker: Worker | undefined, message: Message): void {
+  if (worker?.isConnected()) worker.send(message, () => {});
 }
 
 function failureOf({ code, message }: { code: string; message: string }): PyramidionError {
