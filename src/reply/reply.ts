@@ -36,7 +36,7 @@ export function taggedReply({ body, mediaType, digest }: TaggedBody, options: Ta
   if (isUnchanged(condition, { etag, modifiedMs, isEternal })) return { status: 304, headers, body: '' };
   return {
     status: 200,
-    headers: { 'content-type': mediaType, 'x-content-type-options': 'nosniff', ...headers },
+    headers: { ...contentHeaders(mediaType), ...headers },
     body,
   };
 }
@@ -50,8 +50,7 @@ export function contentReply(
   return {
     status: 200,
     headers: {
-      'content-type': mediaType,
-      'x-content-type-options': 'nosniff',
+      ...contentHeaders(mediaType),
       'cache-control': cacheControl(lifetime),
       expires: expires(nowMs, maxAgeOf(lifetime)),
     },
@@ -68,12 +67,20 @@ export function errorReply(
   return {
     status: outcome.status,
     headers: {
-      'content-type': mediaType,
-      'x-content-type-options': 'nosniff',
+      ...contentHeaders(mediaType),
       'cache-control': 'no-store',
       expires: expires(nowMs, 0),
       ...(outcome.status === 503 && { 'retry-after': String(retryAfterS) }),
     },
     body,
+  };
+}
+
+/** What a body is, and that it is nothing else: XML, which browsers show, may hold what somebody wrote into an image, scripts among it. */
+function contentHeaders(mediaType: string): Readonly<Record<string, string>> {
+  return {
+    'content-type': mediaType,
+    'x-content-type-options': 'nosniff',
+    ...(mediaType.startsWith('text/xml') && { 'content-security-policy': 'sandbox' }),
   };
 }
