@@ -11,7 +11,7 @@ import { VIEWER_PREFIX } from './viewer-pages.js';
 /** What there is to be served. */
 export interface AppOptions {
   readonly face: HttpFace;
-  readonly viewer: (url: string) => Promise<Reply>;
+  readonly viewer: (url: string, remoteAddress: string) => Promise<Reply>;
   /** Metrics in Prometheus's text format. */
   readonly exposition: () => Promise<string>;
   /** Whether requests are taken: not any more when the server is about to stop. */
@@ -79,7 +79,7 @@ export function createApp(options: AppOptions): FastifyInstance {
     method: ['GET', 'HEAD'],
     url: `${VIEWER_PREFIX}*`,
     handler: async (request, reply) => {
-      const { status, headers, body } = await viewer(request.raw.url ?? '');
+      const { status, headers, body } = await viewer(request.raw.url ?? '', face.addressOf(request.raw));
       return reply
         .code(status)
         .headers({ ...headers } as Record<string, string>)

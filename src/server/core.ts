@@ -47,18 +47,19 @@ export class ImageCore {
   readonly face: HttpFace;
   readonly library: Library;
   readonly log: ServerLog;
-  /** The reply to a GET below `/viewer/`. */
-  readonly viewer: (url: string) => Promise<Reply>;
+  /** The reply to a GET below `/viewer/`, by a client of an address. */
+  readonly viewer: (url: string, remoteAddress: string) => Promise<Reply>;
   readonly #metrics: Metrics;
   readonly #siblings: Siblings | null;
   readonly #closers: Closers;
 
   private constructor(parts: Parts, siblings: Siblings | null, closers: Closers) {
-    const { engine, library, prepare, roots } = parts;
+    const { engine, library, prepare, roots, allowDefaultCatalog } = parts;
     this.face = parts.face;
     this.library = library;
     this.log = parts.log;
-    this.viewer = (url) => viewerReply(url, { engine, lookup: library, prepare, roots });
+    const pages = { engine, lookup: library, prepare, roots, allowDefaultCatalog };
+    this.viewer = (url, remoteAddress) => viewerReply(url, remoteAddress, pages);
     this.#metrics = parts.metrics;
     this.#siblings = siblings;
     this.#closers = closers;
@@ -108,6 +109,7 @@ interface Parts {
   readonly metrics: Metrics;
   readonly prepare: PictureContext['prepare'];
   readonly roots: readonly string[];
+  readonly allowDefaultCatalog: boolean;
 }
 
 async function openParts(config: Config, siblings: Siblings | null, closers: Closers): Promise<Parts> {
@@ -138,6 +140,7 @@ async function openParts(config: Config, siblings: Siblings | null, closers: Clo
   });
   const metrics = new Metrics({ stats, alerts: () => alerts.active });
   const headers = corsHeaders(server.corsOrigin);
+  const allowDefaultCatalog = server.allowDefaultCatalogRequests;
   const service = new ImageService({
     engine,
     library,
@@ -149,7 +152,7 @@ async function openParts(config: Config, siblings: Siblings | null, closers: Clo
     headers,
     recallMs: server.catalogRefreshMs,
     isEnabled: server.enabled,
-    allowDefaultCatalog: server.allowDefaultCatalogRequests,
+    allowDefaultCatalog,
     copyright: server.copyright,
     deadlineMs: server.deadlineMs,
     retryAfterS: server.retryAfterSeconds,
@@ -176,7 +179,7 @@ async function openParts(config: Config, siblings: Siblings | null, closers: Clo
       onEvent: (event) => tellAlert(log, event),
     }),
   );
-  return { log, engine, library, face, metrics, prepare, roots };
+  return { log, engine, library, face, metrics, prepare, roots, allowDefaultCatalog };
 }
 
 async function openLogs(

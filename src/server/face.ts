@@ -70,9 +70,10 @@ export class HttpFace {
   answerKnown(request: IncomingMessage, response: ServerResponse, url = request.url ?? ''): boolean {
     const started = performance.now();
     const { method = '', headers } = request;
-    const known = this.#service.recall(method, url, headers['if-none-match'], headers['if-modified-since']);
-    if (known === null) return false;
-    const { status, head, body, trace } = known;
+    const recalled = this.#service.recall(method, url, headers['if-none-match'], headers['if-modified-since']);
+    if (recalled === null) return false;
+    const { known, body } = recalled;
+    const { status, head, trace } = known;
     response.writeHead(status, head);
     response.end(method === 'HEAD' ? undefined : body);
     this.#tell(request, trace, {
@@ -95,9 +96,19 @@ export class HttpFace {
     const started = performance.now();
     const pending = { since: started };
     this.#underWay.add(pending);
+    try {
+      await this.#answer(request, response, url, started);
+    } finally {
+      this.#underWay.delete(pending);
+    }
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse, url: string, started: number): Promise<void> {
     const client = new AbortController();
     const onClose = (): void => client.abort();
-    response.once('close', onClose);
+    // Whoever mounts the service may have let some time pass before.
+    if (response.destroyed) onClose();
+    else response.once('close', onClose);
     // A body says nothing here; it is read so that the connection can be used again.
     request.resume();
     const method = request.method ?? '';
@@ -105,7 +116,7 @@ export class HttpFace {
       method,
       url,
       headers: request.headers,
-      remoteAddress: this.#addressOf(request),
+      remoteAddress: this.addressOf(request),
       signal: client.signal,
     });
     const replied = performance.now();
@@ -124,10 +135,22 @@ export class HttpFace {
       replied,
       overlap: this.#underWay.size,
     });
-    this.#underWay.delete(pending);
+  }
+
+  /** The address of a client, from its socket, or from the proxy in front. */
+  addressOf({ socket, headers }: IncomingMessage): string {
+    const forwarded = headers['x-forwarded-for'];
+    if (this.#trustForwardedFor && typeof forwarded === 'string') {
+      // The last one is what our own proxy saw.
+      const last = forwarded.slice(forwarded.lastIndexOf(',') + 1).trim();
+      if (last !== '') return last;
+    }
+    return socket.remoteAddress ?? '';
   }
 
   #send(response: ServerResponse, { status, headers, body }: Reply, method: string): Pick<Sent, 'head' | 'sentBytes'> {
+    // What the service is mounted in did not wait for it: a time limit of its own, say.
+    if (response.headersSent) return { head: [], sentBytes: 0 };
     const head: string[] = [];
     for (const name in headers) {
       const value = headers[name];
@@ -144,22 +167,12 @@ export class HttpFace {
     return { head, sentBytes: isEmpty ? 0 : length };
   }
 
-  #addressOf({ socket, headers }: IncomingMessage): string {
-    const forwarded = headers['x-forwarded-for'];
-    if (this.#trustForwardedFor && typeof forwarded === 'string') {
-      // The last one is what our own proxy saw.
-      const last = forwarded.slice(forwarded.lastIndexOf(',') + 1).trim();
-      if (last !== '') return last;
-    }
-    return socket.remoteAddress ?? '';
-  }
-
   #tell(request: IncomingMessage, trace: Trace, sent: Sent): void {
     const now = performance.now();
     const { headers, socket } = request;
     this.#observe({
       sentAt: Date.now(),
-      remoteAddress: this.#addressOf(request),
+      remoteAddress: this.addressOf(request),
       localAddress: socket.localAddress,
       localPort: socket.localPort ?? 0,
       method: request.method ?? '',

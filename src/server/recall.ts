@@ -21,21 +21,29 @@ export interface Memo {
 
 /** A reply ready to be sent. */
 export interface KnownReply {
+  readonly known: KnownHead;
+  /** Empty where the status is 304. */
+  readonly body: Uint8Array;
+}
+
+/** All of a reply but its body. */
+export interface KnownHead {
   readonly status: number;
   /** Names and values in turn. */
   readonly head: string[];
-  readonly body: Uint8Array;
+  /** Bytes of the body, whether or not it is sent. */
   readonly size: number;
   readonly mediaType: string;
   readonly trace: Trace;
 }
 
+/** It holds no body: that is the cache's, which may have let go of it. */
 interface Entry {
   readonly memo: Memo;
-  /** What is below was made for this one. */
-  reply: CachedReply | null;
-  whole: KnownReply;
-  unchanged: KnownReply;
+  /** Of the body that what is below was made for. */
+  digest: string;
+  whole: KnownHead;
+  unchanged: KnownHead;
 }
 
 /** URLs that are remembered, and the characters they may have in all. */
@@ -70,12 +78,12 @@ export class Recall {
 
   remember(url: string, memo: Memo): void {
     if (url.length > LONGEST_URL) return;
-    this.#entries.set(url, { memo, reply: null, whole: NOTHING, unchanged: NOTHING });
+    this.#entries.set(url, { memo, digest: '', whole: NOTHING, unchanged: NOTHING });
   }
 
   /**
-   * The reply to a GET or HEAD of a URL; null where it is not known, or not fresh. It is shared: it goes out before the next one is
-   * asked for.
+   * The reply to a GET or HEAD of a URL; null where it is not known, or not fresh. Its head is shared: it goes out before the next one
+   * is asked for.
    */
   find(
     url: string,
@@ -94,30 +102,33 @@ export class Recall {
     if (nowMs - memo.understoodAt >= this.#trustMs) return null;
     const found = this.#cache.peek(memo.key);
     if (found === null) return null;
-    if (entry.reply !== found.reply) prepare(entry, found.reply, this.#headers);
+    const { reply } = found;
+    if (entry.digest !== reply.digest) prepare(entry, reply, this.#headers);
     const isConditional = ifNoneMatch !== undefined || ifModifiedSince !== undefined;
-    const known = isConditional && hasIt({ ifNoneMatch, ifModifiedSince }, entry) ? entry.unchanged : entry.whole;
+    const hasBody = !(isConditional && hasIt({ ifNoneMatch, ifModifiedSince }, entry));
+    const known = hasBody ? entry.whole : entry.unchanged;
     known.head[EXPIRES] = expires(nowMs, maxAgeOf(memo.lifetime));
-    return known;
+    return { known, body: hasBody ? reply.body : NO_BODY };
   }
 }
 
 /** Where the text of `expires` stands in a head. */
 const EXPIRES = 5;
 
-const NOTHING: KnownReply = {
+const NO_BODY = new Uint8Array(0);
+
+const NOTHING: KnownHead = {
   status: 0,
   head: [],
-  body: new Uint8Array(0),
   size: 0,
   mediaType: '',
   trace: new Trace(),
 };
 
-function hasIt(condition: Condition, { memo, reply }: Entry): boolean {
+function hasIt(condition: Condition, { memo, digest }: Entry): boolean {
   const { lifetime, lastModifiedMs } = memo;
   const modifiedMs = lastModifiedMs ?? Number.POSITIVE_INFINITY;
-  return isUnchanged(condition, { etag: `"${reply?.digest}"`, modifiedMs, isEternal: lifetime.ttlMs < 0 });
+  return isUnchanged(condition, { etag: `"${digest}"`, modifiedMs, isEternal: lifetime.ttlMs < 0 });
 }
 
 function prepare(entry: Entry, reply: CachedReply, headers: readonly string[]): void {
@@ -144,7 +155,7 @@ function prepare(entry: Entry, reply: CachedReply, headers: readonly string[]): 
     ...['content-length', String(body.length)],
   ];
   const facts = { size: body.length, mediaType, trace };
-  entry.reply = reply;
-  entry.whole = { status: 200, head: [...common, ...content], body, ...facts };
-  entry.unchanged = { status: 304, head: common, body: NOTHING.body, ...facts };
+  entry.digest = digest;
+  entry.whole = { status: 200, head: [...common, ...content], ...facts };
+  entry.unchanged = { status: 304, head: common, ...facts };
 }
