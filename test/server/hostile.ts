@@ -96,7 +96,7 @@ export function fileOf({ Server, PlatformServer, Log, ...others }: Settings): Se
   return {
     Server: { port: 0, roots: ['images'], catalogRefreshMs: 100, catalogWaitMs: 0, ...Server },
     PlatformServer: { 'Cache roots': [], ...PlatformServer },
-    Log: { folder: 'logs', ...Log },
+    Log: { folder: 'logs', traceLevel: 1, ...Log },
     ...others,
   };
 }
