@@ -21,6 +21,7 @@ export type {
   SourceFormat,
   UnsharpMask,
 } from './native/contract.js';
+export type { ViewCatalog } from './picture/catalog.js';
 export type { CatalogColour, ColourSettings } from './picture/colour.js';
 export type { RenderLimits } from './picture/limits.js';
 export {
@@ -33,7 +34,6 @@ export {
   requestOf,
   type TileAddress,
   type TileOptions,
-  type ViewCatalog,
   type ViewOptions,
 } from './picture/picture.js';
 export type { Rendition, ViewPlan } from './pipeline.js';

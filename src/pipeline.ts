@@ -5,11 +5,11 @@ import { checkSides, ENCODE_DEFAULTS, type Encoding, planEncoding } from './enco
 import { PyramidionError } from './errors.js';
 import { withUprightXmp } from './ingest/metadata.js';
 import type { DitherStep, RenderResult } from './native/contract.js';
+import type { ViewCatalog } from './picture/catalog.js';
 import type { ColourChooser } from './picture/colour.js';
 import type { OpenImage } from './picture/image.js';
 import { viewJob } from './picture/job.js';
 import type { RenderLimits } from './picture/limits.js';
-import type { ViewCatalog } from './picture/picture.js';
 import type { RenderOptions, ViewJob } from './pool/renders.js';
 import { planDither } from './region/dither.js';
 import { planRegion, type RegionPlan, type StoredTile, storedTileOf } from './region/plan.js';

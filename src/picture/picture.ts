@@ -1,13 +1,6 @@
 /** An open image, as the library offers it: its structure, its tiles, its regions and views. */
 
-import {
-  checkSides,
-  ENCODE_DEFAULTS,
-  type EncodeDefaults,
-  type Encoding,
-  planEncoding,
-  rawEncoding,
-} from '../encode/index.js';
+import { checkSides, ENCODE_DEFAULTS, type Encoding, planEncoding, rawEncoding } from '../encode/index.js';
 import { PyramidionError } from '../errors.js';
 import { ceilDiv, orientedSize, type Rect } from '../geometry.js';
 import type { PixelType } from '../native/contract.js';
@@ -26,6 +19,7 @@ import type { TileIndex } from '../pyramid/tile-index.js';
 import { completeRequest } from '../region/complete.js';
 import { planRect } from '../region/rect.js';
 import { defaultRequest, type ImageRequest } from '../region/request.js';
+import type { ViewCatalog } from './catalog.js';
 import type { CatalogColour, ColourChooser } from './colour.js';
 import type { OpenImage } from './image.js';
 import { type RenderLimits, resolveLimits } from './limits.js';
@@ -80,16 +74,6 @@ export interface ViewOptions {
   /** What a catalog decides of a view, for `plan` and `render`. */
   readonly catalog?: ViewCatalog;
   readonly signal?: AbortSignal;
-}
-
-/** What a catalog decides of a view where the request does not say; what is left out is as without a catalog. */
-export interface ViewCatalog {
-  readonly encode?: EncodeDefaults;
-  /** Pixels per inch that the image counts as having when a request scales by them. Else what the file says, else 72. */
-  readonly resolution?: number;
-  /** Pixels per inch that replies state, before what the file says. */
-  readonly printResolution?: number;
-  readonly colour?: CatalogColour;
 }
 
 /** How a tile is wanted. */

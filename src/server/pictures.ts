@@ -5,12 +5,13 @@ import type { ResponseCache } from '../cache/cache.js';
 import type { CacheAnswer, CachedReply, CachedSource, CacheRequest, ValidationPolicy } from '../cache/types.js';
 import type { Engine } from '../engine.js';
 import { PyramidionError } from '../errors.js';
-import { isUrl } from '../library/assets.js';
 import type { Attributes, Catalog } from '../library/types.js';
+import type { ViewCatalog } from '../picture/catalog.js';
 import type { CatalogColour } from '../picture/colour.js';
-import type { Picture, PictureInfo, ViewCatalog, ViewOptions } from '../picture/picture.js';
+import type { Picture, PictureInfo, ViewOptions } from '../picture/picture.js';
 import type { ViewPlan } from '../pipeline.js';
 import { canonical, type ImageRequest, type OutputRequest } from '../region/request.js';
+import { isHttpUrl } from '../source/http.js';
 import { type Resolved, viewCatalogOf } from './resolution.js';
 
 /** What pictures are made with. */
@@ -146,7 +147,7 @@ export class Pictures {
       };
     };
     // What is kept shall be of the file that is there now. Servers are asked only for those who want it so: that takes its time.
-    return this.#use(wanted, signal, render, { look: control !== 'on' || !isUrl(wanted.file) });
+    return this.#use(wanted, signal, render, { look: control !== 'on' || !isHttpUrl(wanted.file) });
   }
 
   /** `look`: the file is looked at, however lately that was done. */
@@ -202,7 +203,6 @@ export function policyOf({ located, attributes, main }: Resolved): ValidationPol
   return { kind: 'catalog', newestMs: located.record?.timeStamp ?? (attributes.timeStamp || main.fileTime) };
 }
 
-/** The object with the id of its catalog. */
-export function optionsOf({ catalog, attributes }: Wanted, signal: AbortSignal | undefined): ViewOptions {
+function optionsOf({ catalog, attributes }: Wanted, signal: AbortSignal | undefined): ViewOptions {
   return { catalog, limits: { maxPix: attributes.maxPix }, ...(signal !== undefined && { signal }) };
 }

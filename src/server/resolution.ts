@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import { PyramidionError } from '../errors.js';
 import type { Attributes, Catalog, CatalogSet, Located } from '../library/types.js';
-import type { ViewCatalog } from '../picture/picture.js';
+import type { ViewCatalog } from '../picture/catalog.js';
 import { isAddressAllowed } from '../protocol/image-serving/addresses.js';
 import { deobfuscate, unlock } from '../protocol/image-serving/lock.js';
 import { joinModifiers, type Modifiers, parseModifiers } from '../protocol/image-serving/modifiers.js';
