@@ -4,7 +4,7 @@ import { networkInterfaces } from 'node:os';
 import { basename, dirname, isAbsolute, join, posix, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import ipaddr from 'ipaddr.js';
-import { isUrl } from '../library/assets.js';
+import { isHttpUrl } from '../source/http.js';
 import { Faults, isObject } from './faults.js';
 import type { ServeFlags } from './flags.js';
 import { JsonFault, parseJson } from './json.js';
@@ -127,7 +127,7 @@ async function readDocument(file: string, faults: Faults): Promise<Readonly<Reco
 function resolved(row: SettingRow, value: unknown, base: string): unknown {
   if (row.isPath !== true) return value;
   if (Array.isArray(value)) return value.map((each) => resolved(row, each, base));
-  return typeof value === 'string' && !isUrl(value) ? resolve(base, value) : value;
+  return typeof value === 'string' && !isHttpUrl(value) ? resolve(base, value) : value;
 }
 
 function settingsOf(values: Values): Settings {
@@ -165,7 +165,7 @@ async function complete(
   const byDefault = imageServer.allowRemoteAccess === true ? anyAddress() : '127.0.0.1';
   const catalogRoot = await locateCatalogRoot(
     platformServer.catalogRoot,
-    server.roots.find((root) => !isUrl(root)) ?? rest.dataFolder,
+    server.roots.find((root) => !isHttpUrl(root)) ?? rest.dataFolder,
   );
   return {
     ...settings,

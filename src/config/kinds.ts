@@ -47,11 +47,13 @@ export function bytes(minBytes: number): Kind<number> {
   };
 }
 
+/** true or false. */
 export function boolean(): Kind<boolean> {
   const text = z.enum(['true', 'false']).transform((value) => value === 'true');
   return { schema: z.union([z.boolean(), text]), allowed: 'true or false' };
 }
 
+/** One of some words, as they are. */
 export function choice<Name extends string>(...names: readonly [Name, ...Name[]]): Kind<Name> {
   return { schema: z.enum(names), allowed: listed(names) };
 }

@@ -3,6 +3,7 @@ import { readFile, realpath } from 'node:fs/promises';
 import { isAbsolute, join, posix } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { PyramidionError } from '../errors.js';
+import { isHttpUrl } from '../source/http.js';
 import { isObject } from './file-kind.js';
 import { look, reasonAgainst, reasonAgainstOwn } from './jail.js';
 import { recordOfJson } from './records.js';
@@ -119,11 +120,11 @@ export class Assets {
     const own = isBare && defaultExt !== '' ? [defaultExt] : [];
     const guessed = isBare ? SUFFIXES.filter((suffix) => suffix !== defaultExt) : [];
     const { roots } = this.#options;
-    const folders = roots.filter((root) => !isUrl(root));
+    const folders = roots.filter((root) => !isHttpUrl(root));
     if (isAbsolute(whole)) return (await this.#findLocal('', whole, ['', ...own, ...guessed], folders)) ?? NOTHING;
     for (const root of roots) {
       // Each look at a server is a request: there are no guesses.
-      const found = isUrl(root)
+      const found = isHttpUrl(root)
         ? await this.#findRemote(root, whole, ['', ...own])
         : await this.#findLocal(root, whole, ['', ...own, ...guessed], [root]);
       if (found !== null) return found;
@@ -198,9 +199,4 @@ export class Assets {
     }
     return null;
   }
-}
-
-/** Whether a root is a base URL and no folder. */
-export function isUrl(root: string): boolean {
-  return /^https?:\/\//i.test(root);
 }

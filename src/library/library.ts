@@ -4,8 +4,8 @@ import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { invalidOption, type PyramidionError, toPyramidionError } from '../errors.js';
 import { fileVersionAt } from '../source/file.js';
-import { httpVersion } from '../source/http.js';
-import { Assets, isUrl } from './assets.js';
+import { httpVersion, isHttpUrl } from '../source/http.js';
+import { Assets } from './assets.js';
 import type { ReadRules } from './catalog-file.js';
 import { Catalogs, type CatalogsChange } from './catalogs.js';
 import { type MainCatalog, mainCatalog, nameObject } from './locate.js';
@@ -99,7 +99,7 @@ export class Library {
   private constructor(options: LibraryOptions) {
     const { roots, manifest = {}, presets = {}, readPreset, readRules, onEvent = () => {} } = options;
     const { remoteVersion = httpVersion, modificationWaitMs = 5000, lookUpMs = 1000 } = options;
-    const folders = roots.filter((root) => !isUrl(root)).map((root) => resolve(root));
+    const folders = roots.filter((root) => !isHttpUrl(root)).map((root) => resolve(root));
     const settingsFolder = resolve(options.settingsFolder ?? join(folders[0] ?? '', DEFAULT_SETTINGS_FOLDER));
     const manifestFile = join(settingsFolder, 'manifest.json');
     const presetsFile = join(settingsFolder, '..', 'presets', 'macros.json');
@@ -112,7 +112,7 @@ export class Library {
     const read = { manifest, presets, readPreset, readRules, warn };
     this.#catalogs = new Catalogs({ catalogFolder, manifestFile, presetsFile, ...read });
     this.#assets = new Assets({
-      roots: roots.map((root) => (isUrl(root) ? root : resolve(root))),
+      roots: roots.map((root) => (isHttpUrl(root) ? root : resolve(root))),
       remoteVersion: this.#remoteVersion,
       keepMs: lookUpMs,
       onRefused: (path, reason) => onEvent({ kind: 'refused', path, reason }),
@@ -186,7 +186,7 @@ export class Library {
 
   /** The version of a file, or of what is behind a URL; null when there is nothing. */
   versionOf(id: string): Promise<string | null> {
-    return isUrl(id) ? this.#remoteVersion(id) : fileVersionAt(id);
+    return isHttpUrl(id) ? this.#remoteVersion(id) : fileVersionAt(id);
   }
 
   /** Forgets where images were found, as after files were added. */
@@ -259,7 +259,7 @@ async function versionsOf(paths: readonly string[]): Promise<Map<string, string 
 async function checkRoots(roots: readonly string[]): Promise<void> {
   if (roots.length === 0) throw invalidOption('roots', roots, 'at least one folder or http(s) URL');
   for (const root of roots) {
-    const isThere = isUrl(root) ? URL.canParse(root) : (await stat(root).catch(() => null))?.isDirectory();
+    const isThere = isHttpUrl(root) ? URL.canParse(root) : (await stat(root).catch(() => null))?.isDirectory();
     if (isThere !== true) throw invalidOption('roots', root, 'folders that are there, or http(s) URLs');
   }
 }

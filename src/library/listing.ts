@@ -2,7 +2,7 @@
 import type { Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { isUrl } from './assets.js';
+import { isHttpUrl } from '../source/http.js';
 
 /** What was found. */
 export interface Listing {
@@ -37,6 +37,6 @@ export async function listImages(roots: readonly string[], limit: number): Promi
       else if (entry.isDirectory() && depth < MAX_DEPTH) await search(join(folder, name), below, depth + 1);
     }
   };
-  for (const root of roots) if (!isUrl(root)) await search(root, '', 0);
+  for (const root of roots) if (!isHttpUrl(root)) await search(root, '', 0);
   return { paths: [...found].slice(0, limit), isCut: found.size > limit };
 }

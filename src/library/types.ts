@@ -185,6 +185,6 @@ export interface Located {
   readonly file: string | null;
   /** The object was found by its path and not by a record of a catalog. */
   readonly byPath: boolean;
-  /** The record's file, if there is one: its version takes part in validation. */
+  /** The file of a record beside renditions; null where there is none. What it says is part of each request, and so of cache keys. */
   readonly recordFile: string | null;
 }

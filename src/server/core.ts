@@ -4,7 +4,6 @@ import { ResponseCache } from '../cache/cache.js';
 import type { CacheBus } from '../cache/types.js';
 import { type Config, changedSettings } from '../config/config.js';
 import { Engine } from '../engine.js';
-import { isUrl } from '../library/assets.js';
 import { Library } from '../library/library.js';
 import { AccessLog } from '../log/access-log.js';
 import { Alerts, watchAlerts } from '../log/alerts.js';
@@ -17,6 +16,7 @@ import { presetModifiers } from '../protocol/image-serving/presets.js';
 import { parseRuleSet } from '../protocol/image-serving/rule-set.js';
 import type { Reply } from '../reply/types.js';
 import { fileVersionAt } from '../source/file.js';
+import { isHttpUrl } from '../source/http.js';
 import { Closers } from './closers.js';
 import { tellAlert, tellLibrary, tellService, traceRequest } from './events.js';
 import { corsHeaders, HttpFace } from './face.js';
@@ -259,7 +259,7 @@ async function realRoots({ library, roots }: Config['server']): Promise<RealRoot
   if (library !== null) await mkdir(library, { recursive: true });
   // What is not there, and what is no folder, is for the library to refuse.
   const real = (path: string): Promise<string> =>
-    isUrl(path) ? Promise.resolve(path) : realpath(path).catch(() => path);
+    isHttpUrl(path) ? Promise.resolve(path) : realpath(path).catch(() => path);
   return { target: library === null ? null : await real(library), originals: await Promise.all(roots.map(real)) };
 }
 

@@ -15,6 +15,7 @@ export function lastModifiedOf({ attributes, located }: Resolved): number | null
   return attributes.useLastModified ? (located.record?.timeStamp ?? attributes.timeStamp) : null;
 }
 
+/** What a client says that it has. */
 export function conditionOf(request: ServiceRequest): Condition {
   return {
     ifNoneMatch: headerOf(request, 'if-none-match'),

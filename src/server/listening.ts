@@ -1,4 +1,5 @@
 /** Beginning to listen, and ending it. */
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo, Server } from 'node:net';
@@ -31,10 +32,8 @@ export async function listen(
   try {
     if (app !== null) await app.listen({ port, host });
     else {
-      await new Promise<void>((resolve, reject) => {
-        http.once('error', reject);
-        http.listen({ port, host }, resolve);
-      });
+      http.listen({ port, host });
+      await once(http, 'listening');
     }
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;

@@ -198,11 +198,6 @@ export async function httpVersion(location: string | URL, options: HttpOptions =
   }
 }
 
-/** Whether there is something behind a URL. Rejects as {@link openHttp} does when that cannot be told. */
-export async function httpExists(location: string | URL, options: HttpOptions = {}): Promise<boolean> {
-  return (await httpVersion(location, options)) !== null;
-}
-
 /** URLs may hold credentials, and validators any text. */
 function versionOf({ href }: URL, { validator, size }: Representation): string {
   return `http-${createHash('sha256')
