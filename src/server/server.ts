@@ -35,17 +35,20 @@ export class ImageServer {
       const onError = (error: unknown): void => core.log.error('a page could not be made', error);
       const http = { face, viewer, isReady: () => isReady, onError, keepAliveMs: server.keepAliveMs, tls };
       const app = createApp({ ...http, exposition: () => core.exposition() });
+      const stops: (() => Promise<void>)[] = [];
+      // All at once: one that waits for its requests keeps no other listening.
+      closers.push(async () => {
+        isReady = false;
+        await Promise.all(stops.map((stop) => stop()));
+      });
       const urls = [await listen(app.server, app, server.port, server.host, tls !== null)];
-      closers.push(() => drain(app.server, () => app.close(), server.drainMs));
+      stops.push(() => drain(app.server, () => app.close(), server.drainMs));
       if (imageServer.tcpPort !== null) {
         const inner = createServiceServer(face, http);
         urls.push(await listen(inner, null, imageServer.tcpPort, imageServer.tcpHost, tls !== null));
         const stop = (): Promise<void> => new Promise((resolve) => inner.close(() => resolve()));
-        closers.push(() => drain(inner, stop, server.drainMs));
+        stops.push(() => drain(inner, stop, server.drainMs));
       }
-      closers.push(() => {
-        isReady = false;
-      });
       core.log.trace(1, 'started', { urls: urls.join(' '), roots: server.roots.join(' ') });
       return new ImageServer(urls, core, closers);
     } catch (error) {

@@ -1,7 +1,7 @@
 /** What is easily forgotten: what is let go of, and what happens when others do not behave as they should. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +14,7 @@ import { contentReply, errorReply, taggedReply } from '../../src/reply/reply.js'
 import { mountImageServing } from '../../src/server/mount.js';
 import { Recall } from '../../src/server/recall.js';
 import { start } from '../robust/processes.js';
-import { image } from './settings.js';
+import { freePort, image, isListening } from './settings.js';
 import { ask, type Document, until, usePlace, write } from './start.js';
 
 const place = usePlace();
@@ -124,6 +124,21 @@ describe('pages of the viewer', () => {
       ...['403', '403', '200 photo', '403'],
     ]);
   });
+});
+
+it('a request under way at one port keeps no other one listening', async () => {
+  const server = await place.start({ ImageServer: { TcpPort: await freePort() } });
+  const [main, inner] = server.urls.map((url) => Number(new URL(url).port));
+  const client = connect(inner ?? 0, '127.0.0.1');
+  await once(client, 'connect');
+  client.write('GET /is/image HTTP/1.1\r\n');
+  // Its beginning has come when the reply to what was sent later has.
+  await ask(server.urls[1] ?? '', '/is/image');
+  const closing = server.close();
+  const isOpen = () => isListening('127.0.0.1', main ?? 0);
+  expect(await until(isOpen, (found) => !found)).toBe(false);
+  client.destroy();
+  await closing;
 });
 
 it('XML runs no scripts in a browser, whatever an image holds', () => {
