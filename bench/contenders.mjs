@@ -86,7 +86,10 @@ export function temporaryFolder(name) {
 export async function startNode(args, port) {
   const child = kept(spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] }));
   // What a server says of itself is not ours to show; what goes wrong is.
-  createInterface({ input: child.stderr }).on('line', (line) => / INFO /.test(line) || console.error(line));
+  createInterface({ input: child.stderr }).on(
+    'line',
+    (line) => / (INFO|STATS) | alert /.test(line) || console.error(line),
+  );
   const close = () => end(child);
   await reachableOrClosed([child], port, close);
   return { port, pids: () => family(Number(child.pid)), close };
