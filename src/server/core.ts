@@ -17,6 +17,7 @@ import { parseRuleSet } from '../protocol/image-serving/rule-set.js';
 import type { Reply } from '../reply/types.js';
 import { fileVersionAt } from '../source/file.js';
 import { isHttpUrl } from '../source/http.js';
+import { VERSION } from '../version.js';
 import { Closers } from './closers.js';
 import { tellAlert, tellLibrary, tellService, traceRequest } from './events.js';
 import { corsHeaders, HttpFace } from './face.js';
@@ -146,6 +147,7 @@ async function openParts(config: Config, siblings: Siblings | null, closers: Clo
     library,
     cache,
     prepare,
+    edition: editionOf(config),
     onRender: (ms) => metrics.observeStage('render', ms),
     // Maps of profiles name files beside them.
     profileRoots: [...roots, server.catalogFolder],
@@ -180,6 +182,12 @@ async function openParts(config: Config, siblings: Siblings | null, closers: Clo
     }),
   );
   return { log, engine, library, face, metrics, prepare, roots, allowDefaultCatalog };
+}
+
+/** Another version may make other bytes of the same request, and other limits refuse it. */
+function editionOf({ imageServer, server }: Config): string {
+  const { maxRenderRgnPixels, maxMessageSize, maxNonDsfSize } = imageServer;
+  return JSON.stringify([VERSION, maxRenderRgnPixels, maxMessageSize, maxNonDsfSize, server.maxDecodedPixels]);
 }
 
 async function openLogs(

@@ -22,6 +22,8 @@ export interface PictureContext {
   readonly profileRoots: readonly string[];
   /** What is shown for a located file. */
   readonly prepare: (file: string, signal: AbortSignal | undefined) => Promise<Prepared>;
+  /** What of the program and its settings decides replies: what was made under another one is not shown. */
+  readonly edition: string;
   /** Is told how long each rendition took to make, waiting included. */
   readonly onRender: (ms: number) => void;
 }
@@ -81,6 +83,7 @@ export class Pictures {
     const colours = await this.#context.engine.colours(catalog.colour);
     const { rootId, maxPix } = attributes;
     const parts = [
+      this.#context.edition,
       file,
       rootId,
       canonical({ ...request, output: withQuality(request.output, catalog) }),

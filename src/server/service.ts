@@ -31,6 +31,7 @@ export interface ServiceOptions {
   readonly library: Library;
   readonly cache: ResponseCache;
   readonly prepare: PictureContext['prepare'];
+  readonly edition: PictureContext['edition'];
   readonly onRender: PictureContext['onRender'];
   readonly profileRoots: readonly string[];
   /** Names and values in turn, for every reply. */
@@ -69,9 +70,9 @@ export class ImageService {
   readonly #recall: Recall;
 
   constructor(options: ServiceOptions) {
-    const { engine, cache, prepare, onRender, profileRoots, headers } = options;
+    const { engine, cache, prepare, edition, onRender, profileRoots, headers } = options;
     this.#options = options;
-    this.pictures = new Pictures({ engine, cache, prepare, onRender, profileRoots });
+    this.pictures = new Pictures({ engine, cache, prepare, edition, onRender, profileRoots });
     this.#recall = new Recall(cache, headers, options.recallMs);
   }
 
