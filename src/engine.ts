@@ -255,6 +255,11 @@ export class Engine extends EventEmitter<EngineEvents> {
     return this.#shared.pool.snapshot();
   }
 
+  /** Throws `BUSY` when a view that has to be made would be refused now: to be asked before all that leads to it. */
+  checkPlace(): void {
+    this.#shared.pool.checkPlace();
+  }
+
   /** Views under way and waiting, as all engines of this thread share them. */
   renderSnapshot(): RenderSnapshot {
     return this.#shared.pool.renderSnapshot();
@@ -374,7 +379,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 /** Stored bytes of a pixel, at most: five samples of 16 bits. A million pixels times it is a bound for a view's tiles. */
 const LARGEST_PIXEL_BYTES = 10e6;
 
-const SHARED_OPTIONS = ['maxMemory', 'workers', 'threads', 'renders', 'maxQueue'] as const;
+const SHARED_OPTIONS = ['maxMemory', 'workers', 'threads', 'renders', 'maxQueue', 'niceness'] as const;
 
 /** The pool in force, or a new one. */
 function takePool(given: EngineOptions, resolved: ResolvedEngineOptions): SharedPool {
@@ -386,10 +391,10 @@ function takePool(given: EngineOptions, resolved: ResolvedEngineOptions): Shared
     shared.users += 1;
     return shared;
   }
-  const { maxMemory, workers, threads, renders, maxQueue } = resolved;
+  const { maxMemory, workers, threads, renders, maxQueue, niceness } = resolved;
   const budgetBytes = budgetLimit(maxMemory);
-  const pool = Pool.start({ budgetBytes, workers, threads, renders, maxQueue: maxQueue ?? undefined });
-  shared = { pool, options: { maxMemory, workers, threads, renders, maxQueue }, users: 1 };
+  const pool = Pool.start({ budgetBytes, workers, threads, renders, maxQueue: maxQueue ?? undefined, niceness });
+  shared = { pool, options: { maxMemory, workers, threads, renders, maxQueue, niceness }, users: 1 };
   return shared;
 }
 

@@ -277,6 +277,13 @@ export const ENGINE_OPTIONS = {
     'the processors',
     'views that may be made at once, beside the builds',
   ),
+  niceness: row<number>(
+    whole(0, 19),
+    0,
+    'a whole number 0…19',
+    '0',
+    'nice value of the threads that make views; Linux only',
+  ),
   maxQueue: row<number | null>(
     (value) => (value === null ? null : whole(0, 1_000_000)(value)),
     null,

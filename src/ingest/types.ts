@@ -161,6 +161,8 @@ export interface EngineOptions {
   readonly threads?: number;
   /** Views that may be made at once, beside the builds, 1…64. Default: the processors this process may use. */
   readonly renders?: number;
+  /** Nice value of the threads that make views, 0…19: with one, who makes none is not kept waiting. Linux only. Default 0. */
+  readonly niceness?: number;
   /** Views that may wait to be made; one more is refused with `BUSY`. Default any number. */
   readonly maxQueue?: number | null;
   /** How much one view may take: what differs from the defaults (`docs/serving.md`). */

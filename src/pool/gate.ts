@@ -38,17 +38,8 @@ export class Gate {
     if (this.#isClosed) return Promise.reject(closedError());
     if (signal?.aborted) return Promise.reject(abortedError(signal));
     if (this.#inside < this.#places) return Promise.resolve(this.#admit());
-    if (this.#queue.size >= this.#maxQueue) {
-      this.#refused += 1;
-      return Promise.reject(
-        new PyramidionError('BUSY', `${this.#queue.size} requests wait already; the limit is ${this.#maxQueue}`, {
-          option: 'maxQueue',
-          value: this.#queue.size,
-          limit: this.#maxQueue,
-        }),
-      );
-    }
     return new Promise((resolve, reject) => {
+      this.check();
       const onAbort = (): void => visitor.refuse(abortedError(signal));
       const leaveQueue = (): void => {
         this.#queue.delete(visitor);
@@ -66,6 +57,17 @@ export class Gate {
       };
       this.#queue.add(visitor);
       signal?.addEventListener('abort', onAbort);
+    });
+  }
+
+  /** Throws `BUSY` when {@link enter} would refuse whoever comes now. */
+  check(): void {
+    if (this.#inside < this.#places || this.#queue.size < this.#maxQueue) return;
+    this.#refused += 1;
+    throw new PyramidionError('BUSY', `${this.#queue.size} requests wait already; the limit is ${this.#maxQueue}`, {
+      option: 'maxQueue',
+      value: this.#queue.size,
+      limit: this.#maxQueue,
     });
   }
 

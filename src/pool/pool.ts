@@ -27,6 +27,8 @@ export interface PoolOptions {
   readonly threads: number;
   /** Views that may be made at once, beside the jobs. */
   readonly renders: number;
+  /** Nice value of the threads that make views; Linux only. Default 0. */
+  readonly niceness?: number | undefined;
   /** Most views that may wait for a place; any number by default. */
   readonly maxQueue?: number | undefined;
   /** Bytes that the running builds may have reserved together: see `budgetLimit`. */
@@ -148,7 +150,12 @@ export class Pool extends EventEmitter<PoolEvents> {
     const probes = Math.ceil(options.workers / 4);
     this.#budget = new MemoryBudget(options.budgetBytes, options.workers);
     this.#probes = new MemoryBudget(0, probes);
-    this.#renders = new RenderPool(options.renders, options.filename ?? WORKER_FILE, options.maxQueue);
+    this.#renders = new RenderPool(
+      options.renders,
+      options.filename ?? WORKER_FILE,
+      options.maxQueue,
+      options.niceness,
+    );
     this.#threads = options.threads;
     this.#monitor = options.monitor ?? processMonitor;
     this.#piscina = new Piscina({
@@ -183,6 +190,11 @@ export class Pool extends EventEmitter<PoolEvents> {
   /** A place for one view, to be given back by the function: see `RenderPool.enter`. */
   enter(signal?: AbortSignal): Promise<() => void> {
     return this.#renders.enter(signal);
+  }
+
+  /** Throws `BUSY` when {@link enter} would refuse a view now. */
+  checkPlace(): void {
+    this.#renders.checkPlace();
   }
 
   /** Views under way. */

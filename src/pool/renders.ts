@@ -55,6 +55,7 @@ export class RenderPool {
   readonly #workers: number;
   readonly #filename: string;
   readonly #gate: Gate;
+  readonly #niceness: number;
   #piscina: Piscina<WorkerRequest, WorkerAnswer> | null = null;
   readonly #waiting = new Set<Request>();
   readonly #running = new Set<Request>();
@@ -63,9 +64,15 @@ export class RenderPool {
   #onIdle: () => void = () => {};
   #closing: Promise<void> | null = null;
 
-  /** @param workers threads, @param filename the worker's file, @param maxQueue most views that may wait for a place */
-  constructor(workers: number, filename: string, maxQueue = Number.POSITIVE_INFINITY) {
+  /**
+   * @param workers threads
+   * @param filename the worker's file
+   * @param maxQueue most views that may wait for a place
+   * @param niceness nice value of the threads; Linux only
+   */
+  constructor(workers: number, filename: string, maxQueue = Number.POSITIVE_INFINITY, niceness = 0) {
     this.#workers = workers;
+    this.#niceness = niceness;
     this.#filename = filename;
     this.#gate = new Gate({ places: workers * DEPTH, maxQueue });
   }
@@ -94,6 +101,11 @@ export class RenderPool {
       this.#waiting.add(request);
       this.#next();
     });
+  }
+
+  /** Throws `BUSY` when {@link enter} would refuse a view now. */
+  checkPlace(): void {
+    this.#gate.check();
   }
 
   snapshot(): RenderSnapshot {
@@ -135,6 +147,7 @@ export class RenderPool {
       minThreads: this.#workers,
       maxThreads: this.#workers,
       concurrentTasksPerWorker: DEPTH,
+      workerData: { niceness: this.#niceness },
       recordTiming: false,
     }).on('error', (error: unknown) => this.#onLost(error));
     const { job } = request;

@@ -4,7 +4,8 @@
  * `dist/` alike.
  */
 import { readSync, rmSync } from 'node:fs';
-import { move, transferableSymbol, valueSymbol } from 'piscina';
+import { setPriority } from 'node:os';
+import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import { loadNative } from '../native/index.js';
 
 /** @typedef {import('../native/contract.js').NativeAddon} NativeAddon */
@@ -178,5 +179,9 @@ function moved(answer) {
     /** @type {unknown} */ (move(/** @type {Parameters<typeof move>[0]} */ (/** @type {unknown} */ (transferable))))
   );
 }
+
+// Threads that make views may have to stand back; on other systems than Linux this is not a thread's own.
+const niceness = Number(workerData?.niceness ?? 0);
+if (niceness > 0 && process.platform === 'linux') setPriority(niceness);
 
 export default createHandler(loadNative);

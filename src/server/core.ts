@@ -40,6 +40,8 @@ export interface CoreOptions {
   readonly reread?: () => Promise<Config>;
 }
 
+/** Requests are read and known replies sent while pictures are made. */
+const NICENESS = 10;
 /** Milliseconds for which an image's file is not looked at again: its replies are kept for longer anyway. */
 const RECHECK_MS = 1000;
 
@@ -219,6 +221,7 @@ function startEngine({ ptiffManager, imageServer, server }: Config): Promise<Eng
     // More threads than processors would only take turns.
     renders: Math.min(workerThreads === 0 ? processors : workerThreads, processors),
     maxQueue: server.maxQueue,
+    niceness: NICENESS,
     limits: { maxRenderRgnPixels, maxMessageSize, maxNonDsfSize, maxDecodedPixels, deadlineMs },
     colour: { profileFolders: server.profileFolders },
     readTimeoutMs: imageServer.randomAccessUrlTimeoutMs,

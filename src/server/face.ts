@@ -5,6 +5,7 @@ import type { AccessEntry } from '../log/types.js';
 import type { Reply } from '../reply/types.js';
 import type { ImageService } from './service.js';
 import type { Trace } from './trace.js';
+import { Turns } from './turns.js';
 
 /** What is told of each request that was answered. */
 export type Observer = (entry: AccessEntry) => void;
@@ -36,6 +37,7 @@ export class HttpFace {
   readonly #service: ImageService;
   readonly #observe: Observer;
   readonly #headers: readonly string[];
+  readonly #turns = new Turns();
   readonly #trustForwardedFor: boolean;
   /** When each request under way came, on the clock of `performance.now`; the oldest first. */
   readonly #underWay = new Set<{ readonly since: number }>();
@@ -112,6 +114,7 @@ export class HttpFace {
     // A body says nothing here; it is read so that the connection can be used again.
     request.resume();
     const method = request.method ?? '';
+    await this.#turns.next(url.includes('rect='));
     const { reply, trace } = await this.#service.handle({
       method,
       url,

@@ -21,6 +21,9 @@ export async function readTls({ certFile, keyFile }: { certFile: string; keyFile
   return { cert: await read(certFile, 'Server.tlsCert'), key: await read(keyFile, 'Server.tlsKey') };
 }
 
+/** Connections that wait to be taken: with fewer, a rush is told to come again in whole seconds. The system may allow less. */
+const BACKLOG = 4096;
+
 /** Begins to listen, and yields the URL. A port that is taken is `INVALID_OPTION`. */
 export async function listen(
   http: Server,
@@ -30,9 +33,9 @@ export async function listen(
   isTls: boolean,
 ): Promise<string> {
   try {
-    if (app !== null) await app.listen({ port, host });
+    if (app !== null) await app.listen({ port, host, backlog: BACKLOG });
     else {
-      http.listen({ port, host });
+      http.listen({ port, host, backlog: BACKLOG });
       await once(http, 'listening');
     }
   } catch (cause) {

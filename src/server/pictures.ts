@@ -132,7 +132,7 @@ export class Pictures {
     return this.#context.cache.peek(await this.keyOf(wanted))?.reply ?? null;
   }
 
-  #make(wanted: Wanted, control: CacheRequest['control'], signal: AbortSignal): Promise<CachedReply> {
+  async #make(wanted: Wanted, control: CacheRequest['control'], signal: AbortSignal): Promise<CachedReply> {
     const render = async (picture: Picture, { file, original }: Prepared): Promise<CachedReply> => {
       const started = performance.now();
       const rendition = await picture.view(wanted.request, optionsOf(wanted, signal));
@@ -149,6 +149,8 @@ export class Pictures {
         facts: { width, height, ...(quality !== null && { quality }) },
       };
     };
+    // What is no part of a view is no stored tile: whether there is room for it is known before anything is opened.
+    if (wanted.request.view.rect === null) this.#context.engine.checkPlace();
     // What is kept shall be of the file that is there now. Servers are asked only for those who want it so: that takes its time.
     return this.#use(wanted, signal, render, { look: control !== 'on' || !isHttpUrl(wanted.file) });
   }

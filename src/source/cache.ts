@@ -5,8 +5,8 @@ import { fileVersionAt } from './file.js';
 import { isHttpUrl } from './http.js';
 import type { Source } from './types.js';
 
-/** Codes of work that was stopped. */
-const STOPPED: ReadonlySet<ErrorCode> = new Set(['ABORTED', 'DEADLINE_EXCEEDED', 'ENGINE_CLOSED']);
+/** Codes of work that was stopped, or refused before it read anything. */
+const STOPPED: ReadonlySet<ErrorCode> = new Set(['ABORTED', 'BUSY', 'DEADLINE_EXCEEDED', 'ENGINE_CLOSED']);
 
 /** What is kept open: something made of a source, which it closes. */
 export interface OpenHandle {

@@ -47,6 +47,19 @@ describe('Gate', () => {
     expect(gate.snapshot()).toEqual({ inside: 0, waiting: 0, refused: 1 });
   });
 
+  it('says beforehand whom it would refuse', async () => {
+    const gate = new Gate({ places: 1, maxQueue: 1 });
+    expect(() => gate.check()).not.toThrow();
+    const leave = await gate.enter();
+    expect(() => gate.check()).not.toThrow();
+    const waiting = gate.enter();
+    expect(() => gate.check()).toThrow(expect.objectContaining({ code: 'BUSY', limit: 1 }));
+    expect(gate.snapshot().refused).toBe(1);
+    leave();
+    await waiting;
+    expect(() => gate.check()).not.toThrow();
+  });
+
   it('has no queue when none may wait', async () => {
     const gate = new Gate({ places: 1, maxQueue: 0 });
     await gate.enter();
