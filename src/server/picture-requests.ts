@@ -75,7 +75,7 @@ async function answerWith(
     recall.remember(request.url, {
       key,
       generation,
-      understoodAt: nowMs,
+      place: recall.placeOf(...placeOf(resolved), nowMs),
       lifetime,
       lastModifiedMs,
       requestType,
@@ -90,6 +90,15 @@ async function answerWith(
     lastModifiedMs,
     vary: negotiated.vary,
   });
+}
+
+/** What sets the object of a request apart from others, and what it stands for now. */
+function placeOf({ main, url, object, located }: Resolved): [object: string, signature: string] {
+  const { file, record, byPath } = located;
+  return [
+    `${main.attributes.rootId}\n${url.isRooted ? '/' : ''}${object}`,
+    `${file}\n${byPath}\n${record === null ? '' : JSON.stringify(record)}`,
+  ];
 }
 
 /** The request for the picture that stands for a missing one; null where there is none. */

@@ -5,13 +5,21 @@ import type { CachedReply } from '../cache/types.js';
 import { type Condition, cacheControl, expires, isUnchanged, type Lifetime, maxAgeOf } from '../reply/headers.js';
 import { Trace } from './trace.js';
 
+/** What an object stands for, as all URLs that show it share it: files and records of folders may change at any time. */
+export interface Place {
+  /** Differs where the object stands for something else. */
+  readonly signature: string;
+  /** When it was last looked for, milliseconds since 1970. */
+  lookedAt: number;
+}
+
 /** What a URL led to. It may be kept only where nothing but the URL decides the reply. */
 export interface Memo {
   readonly key: string;
   /** Of the catalogs that it was understood by. */
   readonly generation: number;
-  /** When it was understood, milliseconds since 1970: records of folders may have changed since. */
-  readonly understoodAt: number;
+  /** Where its object was found: it counts for as long as that does. */
+  readonly place: Place;
   readonly lifetime: Lifetime;
   readonly lastModifiedMs: number | null;
   readonly requestType: string;
@@ -49,6 +57,8 @@ interface Entry {
 /** URLs that are remembered, and the characters they may have in all. */
 const MAX_URLS = 100_000;
 const MAX_CHARACTERS = 16 << 20;
+/** Objects whose URLs are remembered; those of others are understood anew. */
+const MAX_PLACES = 10_000;
 /** A longer one is not remembered: there is none that many ask for. */
 const LONGEST_URL = 2048;
 
@@ -60,6 +70,7 @@ export class Recall {
   readonly #cache: Pick<ResponseCache, 'peek'>;
   readonly #headers: readonly string[];
   readonly #trustMs: number;
+  readonly #places = new LRUCache<string, Place>({ max: MAX_PLACES });
   readonly #entries = new LRUCache<string, Entry>({
     max: MAX_URLS,
     maxSize: MAX_CHARACTERS,
@@ -68,12 +79,30 @@ export class Recall {
 
   /**
    * @param headers names and values in turn, for every reply
-   * @param trustMs milliseconds after which a URL is understood anew
+   * @param trustMs milliseconds after which an object is looked for anew
    */
   constructor(cache: Pick<ResponseCache, 'peek'>, headers: readonly string[], trustMs: number) {
     this.#cache = cache;
     this.#headers = headers;
     this.#trustMs = trustMs;
+  }
+
+  /**
+   * The place of an object that was looked for now. URLs that were understood when it stood for something else are forgotten; the others count on.
+   *
+   * @param object what sets it apart from others
+   */
+  placeOf(object: string, signature: string, nowMs: number): Place {
+    const known = this.#places.get(object);
+    if (known?.signature === signature) {
+      known.lookedAt = nowMs;
+      return known;
+    }
+    // Whoever has the place as it was may not count on it for the rest of its time.
+    if (known !== undefined) known.lookedAt = Number.NEGATIVE_INFINITY;
+    const place = { signature, lookedAt: nowMs };
+    this.#places.set(object, place);
+    return place;
   }
 
   remember(url: string, memo: Memo): void {
@@ -99,7 +128,7 @@ export class Recall {
       this.#entries.delete(url);
       return null;
     }
-    if (nowMs - memo.understoodAt >= this.#trustMs) return null;
+    if (nowMs - memo.place.lookedAt >= this.#trustMs) return null;
     const found = this.#cache.peek(memo.key);
     if (found === null) return null;
     const { reply } = found;

@@ -21,7 +21,7 @@ const place = usePlace();
 
 describe('URLs that are remembered', () => {
   const memo = {
-    ...{ key: 'key', generation: 1, understoodAt: 0, lastModifiedMs: null },
+    ...{ key: 'key', generation: 1, place: { signature: '', lookedAt: 0 }, lastModifiedMs: null },
     lifetime: { ttlMs: 1000, isOff: false },
     ...{ requestType: 'img', rootId: '', pathBasedAccess: true },
   };
