@@ -22,7 +22,7 @@ export type {
   UnsharpMask,
 } from './native/contract.js';
 export type { ViewCatalog } from './picture/catalog.js';
-export type { CatalogColour, ColourSettings } from './picture/colour.js';
+export type { CatalogColour, ColourSettings, ProfileSettings } from './picture/colour.js';
 export type { RenderLimits } from './picture/limits.js';
 export {
   type PartialRequest,

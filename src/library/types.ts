@@ -1,8 +1,8 @@
 /**
  * What the library knows of images: catalogs with their attributes and records, and the files that objects stand for.
  */
-import type { Intent } from '../colour/parse.js';
 import type { Kernel } from '../native/contract.js';
+import type { ProfileSettings } from '../picture/colour.js';
 import type { RequestColour, ThumbnailRequest } from '../region/request.js';
 
 /** Kinds of objects a client may name by their path instead of their record. */
@@ -15,7 +15,7 @@ export type ErrorDetail = 0 | 1 | 2 | 3;
  * Attributes of a catalog, everything inherited and every default applied. Names are the catalog's in lower camel case
  * (`server-settings` §6.2). Times are in milliseconds whatever they are written in; −1 is never.
  */
-export interface Attributes {
+export interface Attributes extends ProfileSettings {
   /** '' in the default catalog. */
   readonly rootId: string;
   /** Segment of the path between the roots of images and the path of an object; '' is none. */
@@ -64,16 +64,6 @@ export interface Attributes {
   readonly errorImage: string;
   readonly errorDetail: ErrorDetail;
   readonly watermark: string;
-  /** Profile names; '' is none. */
-  readonly iccProfileRgb: string;
-  readonly iccProfileCmyk: string;
-  readonly iccProfileGray: string;
-  readonly iccProfileSrcRgb: string;
-  readonly iccProfileSrcCmyk: string;
-  readonly iccProfileSrcGray: string;
-  readonly iccRenderIntent: Intent;
-  readonly iccBlackPointCompensation: boolean;
-  readonly iccDither: boolean;
   readonly requestLock: boolean;
   readonly requestObfuscation: boolean;
   /** Networks in CIDR form whose clients are served; empty: all. */

@@ -13,12 +13,8 @@ import { invalidOption } from '../errors.js';
 import type { ColourJob, PixelType } from '../native/contract.js';
 import type { OutputRequest } from '../region/request.js';
 
-/** Colour settings of an engine, under the names a catalog has them by. A profile's name is any that the registry knows; '' is none. */
-export interface ColourSettings {
-  /** Folders of ICC profiles. */
-  readonly profileFolders: readonly string[];
-  /** Folders of free profiles that may stand in for press profiles that are not installed. */
-  readonly standInFolders: readonly string[];
+/** Colour settings that a catalog has, under its names for them. A profile's name is any that the registry knows; '' is none. */
+export interface ProfileSettings {
   /** Profiles of replies, by their pixel type; also what an image without a profile is taken to be in. */
   readonly iccProfileRgb: string;
   readonly iccProfileCmyk: string;
@@ -30,6 +26,14 @@ export interface ColourSettings {
   readonly iccRenderIntent: Intent;
   readonly iccBlackPointCompensation: boolean;
   readonly iccDither: boolean;
+}
+
+/** Colour settings of an engine. */
+export interface ColourSettings extends ProfileSettings {
+  /** Folders of ICC profiles. */
+  readonly profileFolders: readonly string[];
+  /** Folders of free profiles that may stand in for press profiles that are not installed. */
+  readonly standInFolders: readonly string[];
 }
 
 /** RGB replies in sRGB, which is what browsers take them for; no profile is assumed for gray and CMYK. */
@@ -74,7 +78,7 @@ export interface ImageColour {
 
 /** Colours as a catalog has them: what differs from the engine's, and what its names lead to. */
 export interface CatalogColour {
-  readonly settings: Partial<Omit<ColourSettings, 'profileFolders' | 'standInFolders'>>;
+  readonly settings: Partial<ProfileSettings>;
   /** ICC maps, and the roots their paths are below. */
   readonly scope: LookupScope;
 }
